@@ -1,0 +1,38 @@
+# One command per chore. `make install` is what demo and test begin with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_DIR ?= runs/demo
+
+.PHONY: install install-test demo test check bench clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mpi]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mpi,test]'
+	@touch $@
+
+install: $(VENV)/.installed            ## .venv/ with the hpc-nas and parsl commands
+install-test: $(VENV)/.installed-test
+
+demo: install                          ## one real campaign on this machine
+	$(BIN)/hpc-nas run configs/campaigns/digits.toml
+	@echo "The run directory is the newest one under runs/; see 'hpc-nas report RUN_DIR'."
+
+test: install-test                     ## all tests
+	$(BIN)/python -m pytest
+
+check: install-test                    ## ruff, mypy strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install-test                    ## the measurements behind the README's figures
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

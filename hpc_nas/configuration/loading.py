@@ -1,0 +1,147 @@
+"""Read campaign and platform files, apply `--set`, and say clearly what is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hpc_nas.configuration.schema import Configuration
+from hpc_nas.errors import ConfigurationError
+
+CAMPAIGN_TABLES = ("campaign", "data", "space", "search", "training", "estimator")
+PLATFORM_TABLES = ("platform", "group")
+
+_Tables = dict[str, dict[str, Any]]
+
+
+def load_configuration(
+    campaign_path: Path | None, *, platform_path: Path | None = None, settings: tuple[str, ...] = ()
+) -> Configuration:
+    """The validated configuration from a campaign file, a platform file and `table.key=value` settings.
+
+    Without a platform file the platform tables of the campaign file, if any, and the local defaults hold.
+    Raises ConfigurationError, with the file, the table, the key, what was seen and what is allowed.
+    """
+    tables: _Tables = {}
+    origin: dict[str, str] = {}
+    for path, allowed in ((campaign_path, CAMPAIGN_TABLES + PLATFORM_TABLES), (platform_path, PLATFORM_TABLES)):
+        if path is None:
+            continue
+        for name, table in _read_toml(path, allowed).items():
+            tables.setdefault(name, {}).update(table)
+            origin[name] = path.name
+    for setting in settings:
+        keys, value = parse_setting(setting)
+        if keys[0] not in CAMPAIGN_TABLES + PLATFORM_TABLES:
+            raise ConfigurationError(
+                f"--set {setting}: unknown table {keys[0]!r}{_nearest(keys[0], CAMPAIGN_TABLES + PLATFORM_TABLES)}"
+            )
+        node: dict[str, Any] = tables.setdefault(keys[0], {})
+        for key in keys[1:-1]:
+            child = node.setdefault(key, {})
+            if not isinstance(child, dict):
+                raise ConfigurationError(f"--set {setting}: {key!r} holds a value, not a table")
+            node = child
+        node[keys[-1]] = value
+        origin[keys[0]] = f"--set {setting}" if keys[0] not in origin else origin[keys[0]]
+    _resolve_paths(tables, campaign_path)
+    return validate_tables(tables, origin=origin)
+
+
+def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:
+    """Tables as read -> Configuration; `origin` names the file each table came from."""
+    try:
+        return Configuration.model_validate(_widen_numbers(tables))
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(error, origin))) from None
+
+
+def parse_setting(text: str) -> tuple[list[str], Any]:
+    """`table.key=value` -> (["table", "key"], value); the value is TOML, a bare word is a string."""
+    name, equals, raw = text.partition("=")
+    keys = [key.strip() for key in name.split(".")]
+    if not equals or len(keys) < 2 or not all(keys):
+        raise ConfigurationError(f"--set {text}: not of the form table.key=value")
+    try:
+        return keys, tomllib.loads(f"value = {raw.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return keys, raw.strip()
+
+
+def _read_toml(path: Path, allowed: tuple[str, ...]) -> _Tables:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: can't be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    for name, table in content.items():
+        if name not in allowed:
+            raise ConfigurationError(f"{path.name}: unknown table [{name}]{_nearest(name, allowed)}")
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{path.name}: {name} must be a table, written [{name}]")
+    return content
+
+
+def _resolve_paths(tables: _Tables, campaign_path: Path | None) -> None:
+    """Relative paths in a campaign file are relative to the working directory; make them absolute."""
+    for table, key in (("data", "data_dir"), ("data", "name"), ("space", "name")):
+        value = tables.get(table, {}).get(key)
+        if isinstance(value, str) and (key == "data_dir" or "/" in value or value.endswith((".npz", ".h5"))):
+            location, colon, function = value.partition(":")
+            tables[table][key] = str(Path(location).expanduser().absolute()) + colon + function
+
+
+def _widen_numbers(node: Any, model: type[BaseModel] = Configuration) -> Any:
+    """TOML writes 20 where the schema says float; strict validation wants 20.0."""
+    if not isinstance(node, dict):
+        return node
+    widened = dict(node)
+    for key, value in node.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            continue
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            widened[key] = _widen_numbers(value, annotation)
+        elif type(value) is int and annotation in (float, float | None):
+            widened[key] = float(value)
+    return widened
+
+
+def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
+    lines = []
+    for item in error.errors():
+        location = [str(part) for part in item["loc"]]
+        table = location[0] if location else ""
+        where = f"{origin.get(table, 'configuration')} [{table}]: " if table else ""
+        key = ".".join(location[1:])
+        if item["type"] == "extra_forbidden":
+            known = _keys_of(location[:-1])
+            lines.append(f"{where}unknown key {location[-1]!r}{_nearest(location[-1], known)}")
+        elif item["type"] == "value_error":
+            message = str(item["ctx"]["error"])
+            lines.append(f"{where}{message}" if table else f"{next(iter(origin.values()), 'configuration')} {message}")
+        else:
+            lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
+    return lines
+
+
+def _keys_of(location: list[str]) -> tuple[str, ...]:
+    model: Any = Configuration
+    for part in location:
+        model = model.model_fields[part].annotation
+    return tuple(model.model_fields)
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(sorted(known))}"

@@ -1,0 +1,169 @@
+"""The resolved configuration of a campaign: one frozen model per table, with defaults and limits.
+
+Tables of a campaign file: campaign, data, space, search, training, estimator. Tables of a platform file:
+platform, group. Open tables (`space`, `search`, `estimator.settings`) carry keys that the named space,
+strategy or preset checks itself.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Scalar = bool | int | float | str
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Mode(StrEnum):
+    """What the estimator rank does with a decision to stop."""
+
+    STOP = "stop"  # signal the trainer
+    OBSERVE = "observe"  # record it and let the network train to the full budget (ground truth)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CampaignSection(_Section):
+    """The search as a whole."""
+
+    name: str = Field(default="campaign", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    num_candidates: Positive = 40
+    seed: int = Field(default=1, ge=0)
+
+
+class DataSection(_Section):
+    """The data set, and how it is cut. `test` data are never used unless `validate_on_test` asks for it."""
+
+    name: str = Field(default="digits", description="a known data set, or the path of a .npz/.h5 file")
+    data_dir: str | None = Field(default=None, description="where its official files lie")
+    download: bool = True
+    max_train_samples: int | None = Field(default=None, ge=2, description="random subset, drawn with seed")
+    validation_fraction: float = Field(default=0.2, gt=0.0, lt=1.0, description="cut from the training data")
+    validate_on_test: bool = Field(default=False, description="validate on the test set, as the papers do")
+    seed: int = Field(default=0, ge=0, description="cuts and subsets are the same for all candidates")
+
+
+class SpaceSection(BaseModel):
+    """The search space by name; every other key is an option of that space."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str = "random-cnn"
+
+    @property
+    def options(self) -> dict[str, Scalar]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class SearchSection(BaseModel):
+    """The search strategy by name; every other key is an option of that strategy."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str = "random"
+
+    @property
+    def options(self) -> dict[str, Scalar]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class TrainingSection(_Section):
+    """How every candidate is trained. A key that is not set is the space's own recipe."""
+
+    max_epochs: float = Field(default=20.0, gt=0.0, description="e_max of PEng4NN, Table II")
+    epochs_per_interval: float = Field(default=0.5, gt=0.0, description="E: epochs between validations")
+    batch_size: int | None = Field(default=None, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] | None = None
+    learning_rate: float | None = Field(default=None, gt=0.0)
+    momentum: float | None = Field(default=None, ge=0.0, lt=1.0)
+    weight_decay: float | None = Field(default=None, ge=0.0)
+    schedule: Literal["constant", "cosine", "step"] | None = None
+    augmentation: Literal["none", "shift", "shift_flip"] | None = None
+    deterministic: bool = Field(default=True, description="ask for deterministic kernels")
+
+    @model_validator(mode="after")
+    def _whole_intervals(self) -> TrainingSection:
+        interval = self.epochs_per_interval
+        parts = 1.0 / interval if interval < 1.0 else interval
+        if abs(parts - round(parts)) > 1e-9:
+            raise ValueError(
+                f"epochs_per_interval = {interval} must be a whole number of epochs or one epoch's whole "
+                "fraction; use 0.25, 0.5, 1, 2, ..."
+            )
+        count = self.max_epochs / interval
+        if count < 1 or abs(count - round(count)) > 1e-9:
+            raise ValueError(
+                f"max_epochs = {self.max_epochs} is not a whole number of intervals of {interval} epochs; "
+                f"use {max(1, round(count)) * interval:g}"
+            )
+        return self
+
+
+class EstimatorSection(_Section):
+    """The estimator preset, its settings, and whether its decisions are carried out."""
+
+    preset: str = "peng4nn"
+    mode: Mode = Field(default=Mode.STOP, strict=False)
+    settings: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class PlatformSection(_Section):
+    """The machine. `gpus_per_node = 0` trains on the CPU."""
+
+    name: str = "local"
+    scheduler: Literal["none"] = "none"
+    launcher: Literal["mpiexec"] = "mpiexec"
+    mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
+    gpus_per_node: int = Field(default=0, ge=0)
+    environment: dict[str, str] = Field(default_factory=dict, description="set for every rank")
+
+
+class GroupSection(_Section):
+    """A worker group: trainers and one estimator, one MPI launch."""
+
+    num_groups: Positive = 1
+    trainers_per_node: Positive = 2
+    gpu_share: Positive = Field(default=1, description="trainers that share one GPU")
+    threads_per_rank: Positive = 1
+    prefetch: int | None = Field(default=None, ge=0, description="candidates held ready; default: trainers")
+    orphan_grace_s: float = Field(default=30.0, ge=2.0, description="all leave this long after losing the campaign")
+    start_timeout_s: float = Field(default=180.0, gt=0.0, description="a group must report within this time")
+    max_failed_starts: Positive = Field(default=3, description="groups in a row that die before any observation")
+    backoff_s: float = Field(default=1.0, ge=0.0, description="wait before a dead group is replaced; doubles")
+
+
+class Configuration(_Section):
+    """Everything that a campaign was told: what from the campaign file, where from the platform file."""
+
+    campaign: CampaignSection = CampaignSection()
+    data: DataSection = DataSection()
+    space: SpaceSection = SpaceSection()
+    search: SearchSection = SearchSection()
+    training: TrainingSection = TrainingSection()
+    estimator: EstimatorSection = EstimatorSection()
+    platform: PlatformSection = PlatformSection()
+    group: GroupSection = GroupSection()
+
+    @model_validator(mode="after")
+    def _trainers_fit_gpus(self) -> Configuration:
+        gpus, share = self.platform.gpus_per_node, self.group.gpu_share
+        trainers = self.group.trainers_per_node * self.group.num_groups
+        if gpus and trainers > gpus * share:
+            raise ValueError(
+                f"[group]: {self.group.num_groups} group(s) of trainers_per_node = "
+                f"{self.group.trainers_per_node} but the platform has {gpus} GPUs per node and "
+                f"gpu_share = {share}; use trainers_per_node = {max(1, gpus * share // self.group.num_groups)}, "
+                f"or gpu_share = {-(-trainers // gpus)}"
+            )
+        return self
+
+    @property
+    def max_epochs(self) -> float:
+        return self.training.max_epochs
+
+    @property
+    def world_size(self) -> int:
+        """Ranks of one group: its trainers and one estimator."""
+        return self.group.trainers_per_node + 1

@@ -1,0 +1,1 @@
+"""Everything durable: the run directory, rank files, the ledger, and the archive."""

@@ -1,0 +1,135 @@
+"""The values that cross from room to room: candidate, observation, outcome.
+
+All are frozen, keyword-only and validated on construction. The words are those of the design:
+a *candidate* is one architecture under evaluation, an *attempt* one execution of it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["FINAL_STATES", "REASONS", "Candidate", "Observation", "Outcome", "Reason", "State"]
+
+
+class State(StrEnum):
+    """Where a candidate stands. Happy path: queued -> running -> finished or stopped."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"  # trained to the full budget
+    STOPPED = "stopped"  # ended early, on purpose, by a rule
+    FAILED = "failed"  # the network or its rank failed
+    CANCELLED = "cancelled"  # the campaign ended first
+
+
+class Reason(StrEnum):
+    """Why a candidate ended as it did."""
+
+    FULL_BUDGET = "full_budget"
+    CONVERGED = "converged"
+    NEVER_LEARN = "never_learn"
+    UNLIKELY_BEST = "unlikely_best"
+    RUNG = "rung"
+    BUDGET = "budget"
+    NON_FINITE = "non_finite"
+    OUT_OF_MEMORY = "out_of_memory"
+    BUILD = "build"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED})
+
+REASONS: dict[State, frozenset[Reason]] = {
+    State.FINISHED: frozenset({Reason.FULL_BUDGET}),
+    State.STOPPED: frozenset(
+        {Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST, Reason.RUNG, Reason.BUDGET}
+    ),
+    State.FAILED: frozenset(
+        {Reason.NON_FINITE, Reason.OUT_OF_MEMORY, Reason.BUILD, Reason.CRASHED, Reason.HUNG}
+    ),
+    State.CANCELLED: frozenset({Reason.CANCELLED}),
+}
+"""The reasons that each final state allows."""
+
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
+
+
+class Candidate(_Value):
+    """One architecture under evaluation, as a search strategy drew it from a search space."""
+
+    number: int = Field(ge=0, description="position in the campaign, from 0")
+    seed: int = Field(ge=0, description="seeds weights, shuffling and augmentation of its training")
+    parameters: dict[str, bool | int | float | str] = Field(
+        description="what the space drew, by Optuna parameter name; the same values rebuild the network"
+    )
+    num_parameters: int = Field(ge=0, description="trainable weights")
+    num_layers: int = Field(ge=0, description="layers with weights")
+    macs: int = Field(ge=0, description="multiply-adds of one forward pass of one sample")
+    redraws: int = Field(ge=0, default=0, description="draws thrown away before it: their shapes collapsed")
+
+
+class Observation(_Value):
+    """One row of a learning curve: what a trainer knows after one validation.
+
+    Accuracies are in percent, losses are means per sample, times in seconds, `time_s` in seconds since the
+    Unix epoch. A quantity that was not measured is NaN.
+    """
+
+    candidate: int = Field(ge=0)
+    attempt: int = Field(ge=0)
+    epoch: float = Field(gt=0.0)
+    val_accuracy: float
+    val_loss: float
+    train_accuracy: float
+    train_loss: float
+    learning_rate: float
+    train_s: NonNegative
+    validate_s: NonNegative
+    time_s: NonNegative
+
+
+class Outcome(_Value):
+    """How one attempt of a candidate ended, and what the search strategy is told.
+
+    `estimate` is the accuracy (percent) that the candidate is taken to reach at the full budget: the
+    forecast that a decision rests on, or the best accuracy seen where training went to the end; None
+    where nothing is known (failed, cancelled). `spread` is its standard deviation in points: 0 for a
+    measured value, None where unknown.
+    """
+
+    candidate: int = Field(ge=0)
+    attempt: int = Field(ge=0)
+    state: State
+    reason: Reason
+    estimate: float | None = None
+    spread: float | None = None
+    best_accuracy: float | None = Field(default=None, description="best validation accuracy seen, percent")
+    epochs: NonNegative = 0.0
+    message: str = ""
+
+    @model_validator(mode="after")
+    def _reason_fits_state(self) -> Outcome:
+        allowed = REASONS.get(self.state)
+        if allowed is None:
+            raise ValueError(f"state = {self.state} is not final; use one of {sorted(FINAL_STATES)}")
+        if self.reason not in allowed:
+            raise ValueError(f"{self.state} can't have reason {self.reason}; use one of {sorted(allowed)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The outcome in words, as tables show it: `stopped: converged`, `finished`."""
+        if self.state in (State.FINISHED, State.CANCELLED):
+            return str(self.state)
+        return f"{self.state}: {self.reason}"
+
