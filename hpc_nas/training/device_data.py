@@ -1,0 +1,52 @@
+"""Training and validation data, normalised and resident on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hpc_nas.training.dataset import Images
+from hpc_nas.training.splits import Splits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeviceData:
+    """Images float32 [n, c, h, w] with mean 0 and deviation 1 per channel over the training part; labels
+    int64 [n]. All candidates of a rank share it; nothing writes to it.
+    """
+
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    validation_images: torch.Tensor
+    validation_labels: torch.Tensor
+
+    @classmethod
+    def from_splits(cls, splits: Splits, *, device: torch.device) -> DeviceData:
+        """Copy the data to `device`; 4 bytes per pixel and channel stay there."""
+        mean, deviation = _channel_statistics(splits.train_images)
+
+        def images(source: Images) -> torch.Tensor:
+            pixels = torch.from_numpy(source).to(device).float()
+            return pixels.sub_(mean.to(device)).div_(deviation.to(device))
+
+        return cls(
+            train_images=images(splits.train_images),
+            train_labels=torch.from_numpy(splits.train_labels).to(device),
+            validation_images=images(splits.validation_images),
+            validation_labels=torch.from_numpy(splits.validation_labels).to(device),
+        )
+
+
+def _channel_statistics(images: Images) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation per channel, each [c, 1, 1], from exact integer sums."""
+    axes, count = (0, 2, 3), images.size // images.shape[1]
+    mean = images.sum(axis=axes, dtype=np.uint64) / count
+    mean_square = np.square(images, dtype=np.uint16).sum(axis=axes, dtype=np.uint64) / count
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
+    deviation[deviation < 1e-6] = 1.0  # a channel without any contrast
+    return (
+        torch.from_numpy(mean.astype(np.float32)).reshape(-1, 1, 1),
+        torch.from_numpy(deviation.astype(np.float32)).reshape(-1, 1, 1),
+    )
