@@ -132,4 +132,3 @@ class Outcome(_Value):
         if self.state in (State.FINISHED, State.CANCELLED):
             return str(self.state)
         return f"{self.state}: {self.reason}"
-

@@ -28,7 +28,10 @@ def load_configuration(
     """
     tables: _Tables = {}
     origin: dict[str, str] = {}
-    for path, allowed in ((campaign_path, CAMPAIGN_TABLES + PLATFORM_TABLES), (platform_path, PLATFORM_TABLES)):
+    for path, allowed in (
+        (campaign_path, CAMPAIGN_TABLES + PLATFORM_TABLES),
+        (platform_path, PLATFORM_TABLES),
+    ):
         if path is None:
             continue
         for name, table in _read_toml(path, allowed).items():
@@ -127,7 +130,9 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
             lines.append(f"{where}unknown key {location[-1]!r}{_nearest(location[-1], known)}")
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
-            lines.append(f"{where}{message}" if table else f"{next(iter(origin.values()), 'configuration')} {message}")
+            lines.append(
+                f"{where}{message}" if table else f"{next(iter(origin.values()), 'configuration')} {message}"
+            )
         else:
             lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
     return lines

@@ -116,6 +116,9 @@ class PlatformSection(_Section):
     scheduler: Literal["none"] = "none"
     launcher: Literal["mpiexec"] = "mpiexec"
     mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
+    addresses: list[str] = Field(
+        default_factory=list, description="the campaign's addresses that groups try; empty: all interfaces"
+    )
     gpus_per_node: int = Field(default=0, ge=0)
     environment: dict[str, str] = Field(default_factory=dict, description="set for every rank")
 
@@ -128,9 +131,13 @@ class GroupSection(_Section):
     gpu_share: Positive = Field(default=1, description="trainers that share one GPU")
     threads_per_rank: Positive = 1
     prefetch: int | None = Field(default=None, ge=0, description="candidates held ready; default: trainers")
-    orphan_grace_s: float = Field(default=30.0, ge=2.0, description="all leave this long after losing the campaign")
+    orphan_grace_s: float = Field(
+        default=30.0, ge=2.0, description="all leave this long after losing the campaign"
+    )
     start_timeout_s: float = Field(default=180.0, gt=0.0, description="a group must report within this time")
-    max_failed_starts: Positive = Field(default=3, description="groups in a row that die before any observation")
+    max_failed_starts: Positive = Field(
+        default=3, description="groups in a row that die before they take up a candidate"
+    )
     backoff_s: float = Field(default=1.0, ge=0.0, description="wait before a dead group is replaced; doubles")
 
 

@@ -1,0 +1,133 @@
+"""Where groups call: an encrypted socket that lets in this run's groups alone."""
+
+from __future__ import annotations
+
+import logging
+import socket as sockets
+
+import psutil
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from hpc_nas.errors import LaunchError
+from hpc_nas.group.connection import Connection, ServerKeys
+from hpc_nas.group.protocol import FromCampaign, FromGroup, MalformedMessage, decode_from_group, encode
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+
+class _OneKey:
+    """ZAP credentials: the run's own group key, no other."""
+
+    def __init__(self, key: bytes):
+        self._key = key
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return bool(zmq.utils.z85.encode(key) == self._key)
+
+
+class Endpoint:
+    """A ROUTER socket with CURVE; `poll` yields (group, message), malformed ones are logged and dropped.
+
+    `addresses` are those to listen at and to publish. A resumed campaign passes the keys of the one before,
+    with its port, so that groups still alive find it again.
+    """
+
+    def __init__(self, keys: ServerKeys, *, addresses: list[str]):
+        self._context = zmq.Context()
+        self._authenticator = ThreadAuthenticator(self._context)
+        self._authenticator.start()
+        self._authenticator.configure_curve_callback(
+            domain="*", credentials_provider=_OneKey(keys.group_public.encode())
+        )
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._socket.curve_server = True
+        self._socket.curve_publickey = keys.server_public.encode()
+        self._socket.curve_secretkey = keys.server_secret.encode()
+        port = self._bind(addresses, keys.port)
+        self.keys = keys.model_copy(update={"port": port})
+        self.connection = Connection(
+            endpoints=[f"tcp://{address}:{port}" for address in addresses],
+            server_public=keys.server_public,
+            group_public=keys.group_public,
+            group_secret=keys.group_secret,
+        )
+
+    def send(self, group: int, message: FromCampaign) -> None:
+        """Send to a group; a group that is gone swallows it."""
+        try:
+            self._socket.send_multipart([_identity(group), encode(message)], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            logger.warning("could not send a %s to group %d: %s", message.kind, group, error)
+
+    def poll(self, timeout_ms: int) -> list[tuple[int, FromGroup]]:
+        """Messages that have come; waits up to `timeout_ms` for the first."""
+        received: list[tuple[int, FromGroup]] = []
+        if not self._socket.poll(timeout_ms):
+            return received
+        while len(received) < 1000:
+            try:
+                identity, data = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            except ValueError:
+                logger.error("dropped a message that is not of two frames")
+                continue
+            try:
+                received.append((_group(identity), decode_from_group(data)))
+            except (MalformedMessage, ValueError) as error:
+                logger.error("dropped a malformed message from %r: %s", identity, error)
+        return received
+
+    def close(self) -> None:
+        """Close the socket; what is queued has half a second to leave."""
+        self._socket.close()
+        self._authenticator.stop()
+        self._context.term()
+
+    def _bind(self, addresses: list[str], port: int) -> int:
+        if port:
+            try:
+                return self._bind_all(addresses, port)
+            except zmq.ZMQError:
+                logger.warning("port %d of the earlier campaign is taken; listening at another one", port)
+        try:
+            return self._bind_all(addresses, 0)
+        except zmq.ZMQError as error:
+            raise LaunchError(f"can't listen at {', '.join(addresses)}: {error}") from error
+
+    def _bind_all(self, addresses: list[str], port: int) -> int:
+        if addresses == [LOOPBACK]:
+            where = LOOPBACK
+        else:
+            where = "0.0.0.0"
+        if port:
+            self._socket.bind(f"tcp://{where}:{port}")
+            return port
+        return int(self._socket.bind_to_random_port(f"tcp://{where}"))
+
+
+def interface_addresses() -> list[str]:
+    """All IPv4 addresses of this host that another node may reach, loopback last."""
+    found = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == sockets.AF_INET and not address.address.startswith("127.")
+    ]
+    return [*found, LOOPBACK]
+
+
+def _identity(group: int) -> bytes:
+    return f"group-{group}".encode()
+
+
+def _group(identity: bytes) -> int:
+    prefix, _, number = identity.decode(errors="replace").partition("-")
+    if prefix != "group" or not number.isdigit():
+        raise ValueError(f"{identity!r} is not a group's name")
+    return int(number)

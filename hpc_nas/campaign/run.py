@@ -1,0 +1,184 @@
+"""From a configuration to a finished archive: sets all parts up in order, runs the loop, closes in order.
+
+Everything that can be found wrong is found before a worker group is started: the data, the space, the
+strategy, the estimator's settings, the batch size, the launcher.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+import parsl
+from rich.console import Console
+
+import hpc_nas
+from hpc_nas.campaign.conductor import Conductor
+from hpc_nas.campaign.endpoint import Endpoint, interface_addresses
+from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.losses import LossAssessor
+from hpc_nas.campaign.provenance import source_commit, versions
+from hpc_nas.campaign.resume import OldGroups, check_same_configuration
+from hpc_nas.campaign.state import CampaignState
+from hpc_nas.campaign.view import make_view
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import RecordError
+from hpc_nas.group.connection import ServerKeys, new_keys
+from hpc_nas.group.judge import make_preset
+from hpc_nas.platforms.parsl_config import parsl_config
+from hpc_nas.platforms.preflight import check_launcher
+from hpc_nas.records.archive import assemble, write_archive
+from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter, read_ledger
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.search.registry import make_strategy
+from hpc_nas.spaces.registry import load_space
+from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.training.preparation import DataSummary, prepare
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignResult:
+    """How a campaign process ended. `complete` is False when it was stopped: it can be resumed."""
+
+    run_directory: RunDirectory
+    complete: bool
+    reason: str
+
+
+def run_campaign(
+    configuration: Configuration, *, run_dir: Path, resume: bool = False, console: Console | None = None
+) -> CampaignResult:
+    """Run a campaign in `run_dir`, or take up the one that lies there; returns when it has ended.
+
+    Raises ConfigurationError, DataError, SpaceError, LaunchError before anything is trained, RunDirectoryError
+    for a directory that is occupied (without `resume`), empty (with it) or in use, RecordError when the disk
+    fails while running. SIGINT and SIGTERM stop in order; what was flushed is kept.
+    """
+    console = console if console is not None else Console()
+    check_launcher(configuration)
+    summary = prepare(configuration.data, cache_dir=data_cache_dir())
+    preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
+    space = load_space(configuration.space)
+    strategy = make_strategy(
+        configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
+    )
+    directory = _open_directory(configuration, run_dir=run_dir, resume=resume)
+    with ExitStack() as stack:
+        stack.enter_context(directory.lock())
+        _log_to(directory.campaign_log_path, stack)
+        state = CampaignState(num_candidates=configuration.campaign.num_candidates)
+        events = read_ledger(directory.ledger_path).events if directory.ledger_path.exists() else ()
+        for event in events:
+            state.apply(event)
+        for number in sorted(state.entries):
+            strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
+        ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
+        ledger.append(_opened(configuration, summary=summary, resumed=resume))
+        endpoint = _listen(directory, configuration=configuration, stack=stack)
+        losses = LossAssessor(directory, configuration=configuration, preset=preset)
+        OldGroups(
+            state, ledger=ledger, strategy=strategy, endpoint=endpoint, losses=losses, directory=directory
+        ).settle(grace_s=configuration.group.orphan_grace_s)
+        if state.complete:
+            reason = "complete"
+        else:
+            stack.enter_context(_parsl(configuration, directory=directory))
+            view = stack.enter_context(make_view(console, title=configuration.campaign.name))
+            conductor = Conductor(
+                configuration,
+                state=state,
+                ledger=ledger,
+                strategy=strategy,
+                endpoint=endpoint,
+                pool=GroupPool(directory, section=configuration.group),
+                losses=losses,
+                chance_accuracy=summary.chance_accuracy,
+                view=view,
+            )
+            with _stop_on_signals(conductor):
+                reason = conductor.run()
+        ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
+    write_archive(assemble(directory), directory.archive_path)
+    return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
+
+
+def _open_directory(configuration: Configuration, *, run_dir: Path, resume: bool) -> RunDirectory:
+    if resume:
+        directory = RunDirectory.open(run_dir)
+        check_same_configuration(directory, configuration)
+        return directory
+    directory = RunDirectory.create(run_dir)
+    directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
+    return directory
+
+
+def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool) -> CampaignOpened:
+    return CampaignOpened(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        hpc_nas_version=hpc_nas.__version__,
+        commit=source_commit(),
+        versions=versions(),
+        data=asdict(summary),
+        resumed=resumed,
+        time_s=time.time(),
+    )
+
+
+def _listen(directory: RunDirectory, *, configuration: Configuration, stack: ExitStack) -> Endpoint:
+    """Open the endpoint, with the keys and the port of the campaign before this one if there was one."""
+    path = directory.server_keys_path
+    keys = ServerKeys.model_validate_json(path.read_bytes()) if path.exists() else new_keys()
+    endpoint = Endpoint(keys, addresses=configuration.platform.addresses or interface_addresses())
+    stack.callback(endpoint.close)
+    directory.publish(path, endpoint.keys.model_dump_json(), mode=0o600)
+    directory.publish(directory.connection_path, endpoint.connection.model_dump_json(), mode=0o600)
+    return endpoint
+
+
+@contextmanager
+def _parsl(configuration: Configuration, *, directory: RunDirectory) -> Iterator[None]:
+    with parsl.load(parsl_config(configuration, parsl_dir=directory.parsl_dir)):
+        yield
+
+
+@contextmanager
+def _stop_on_signals(conductor: Conductor) -> Iterator[None]:
+    """First SIGINT or SIGTERM: stop in order. Second SIGINT: at once."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        name = signal.Signals(signum).name
+        logger.warning("%s: stopping; what was flushed is kept", name)
+        conductor.request_stop(f"stopped by {name}")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _log_to(path: Path, stack: ExitStack) -> None:
+    """Log this process into the run directory."""
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"{path}: can't be written: {error}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    package = logging.getLogger("hpc_nas")
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    stack.callback(handler.close)
+    stack.callback(package.removeHandler, handler)

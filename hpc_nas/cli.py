@@ -1,0 +1,164 @@
+"""The `hpc-nas` command. Only this module prints; what is slow to import is imported where it is used."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hpc_nas.errors import ConfigurationError, HpcNasError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Neural architecture search that spends GPU time only on networks worth it.",
+)
+
+EXIT_ERROR = 2
+EXIT_INCOMPLETE = 3
+
+RunDirectoryArgument = Annotated[
+    Path, typer.Argument(metavar="RUN_DIR", help="a run directory, or a campaign.h5 file")
+]
+
+
+@app.command()
+def run(
+    campaign: Annotated[
+        Path | None, typer.Argument(help="campaign file (TOML); with --resume the run directory's own holds")
+    ] = None,
+    platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="default: runs/NAME-TIME")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="override a setting; repeatable"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="short for --set campaign.seed=N")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="where the data set's official files lie")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the campaign in --run-dir")] = False,
+) -> None:
+    """Run a campaign, or take one up again after anything."""
+    from hpc_nas.configuration import load_configuration
+
+    overrides = list(settings or [])
+    overrides += [f"campaign.seed={seed}"] if seed is not None else []
+    overrides += [f'data.data_dir="{data_dir}"'] if data_dir is not None else []
+    if campaign is None:
+        configuration = _configuration_of(run_dir, resume=resume, overrides=overrides)
+    else:
+        configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
+    if run_dir is None:
+        if resume:
+            raise ConfigurationError("--resume needs --run-dir: which campaign is to go on?")
+        run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+    from hpc_nas.campaign import run_campaign
+
+    console = Console()
+    console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
+    result = run_campaign(configuration, run_dir=run_dir, resume=resume, console=console)
+    _print_result(console, result.run_directory.path)
+    if not result.complete:
+        console.print(
+            f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {run_dir}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
+def status(run_dir: RunDirectoryArgument) -> None:
+    """Show how a running or finished campaign stands."""
+    from hpc_nas.records.archive import load_record
+    from hpc_nas.report.summary import summarize
+    from hpc_nas.report.tables import status_table
+
+    record = load_record(run_dir)
+    Console().print(status_table(record, summarize(record)))
+
+
+@app.command()
+def report(
+    run_dir: RunDirectoryArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON, draw nothing")] = False,
+    output: Annotated[Path | None, typer.Option(help="where the plots go; default: RUN_DIR/report")] = None,
+) -> None:
+    """Tables and plots of a campaign."""
+    from hpc_nas.records.archive import load_record
+    from hpc_nas.report.summary import summarize
+
+    record = load_record(run_dir)
+    summary = summarize(record)
+    if as_json:
+        print(summary.to_json())
+        return
+    from hpc_nas.report.figures import draw_all
+    from hpc_nas.report.tables import report_tables
+
+    console = Console()
+    console.print(report_tables(record, summary))
+    directory = output or (run_dir if run_dir.is_dir() else run_dir.parent) / "report"
+    for path in draw_all(record, summary, directory=directory):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
+    directory: Annotated[Path, typer.Option(help="where runs would be written")] = Path(),
+) -> None:
+    """Is this machine ready? MPI, GPUs, HDF5 locking, Parsl, scheduler: each OK, or what to do."""
+    from hpc_nas.configuration import load_configuration
+    from hpc_nas.platforms.doctor import examine
+    from hpc_nas.report.tables import doctor_table
+
+    findings = examine(load_configuration(None, platform_path=platform), directory=directory)
+    Console().print(doctor_table(findings))
+    if any(finding.failed for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become one clear message and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        app(standalone_mode=True)
+    except HpcNasError as error:
+        print(f"hpc-nas: {error}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+
+
+def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str]):  # type: ignore[no-untyped-def]
+    """The configuration that lies in the run directory, for --resume without a campaign file."""
+    from hpc_nas.configuration import Configuration
+    from hpc_nas.records.run_directory import RunDirectory
+
+    if not resume or run_dir is None:
+        raise ConfigurationError(
+            "name a campaign file (configs/campaigns/digits.toml), or --resume --run-dir DIR"
+        )
+    if overrides:
+        raise ConfigurationError("--resume without a campaign file takes no --set, --seed or --data-dir")
+    directory = RunDirectory.open(run_dir)
+    return Configuration.model_validate_json(directory.configuration_path.read_text(encoding="utf-8"))
+
+
+def _print_result(console: Console, run_dir: Path) -> None:
+    from hpc_nas.records.archive import load_record
+    from hpc_nas.report.summary import summarize
+    from hpc_nas.report.tables import summary_table
+
+    record = load_record(run_dir)
+    console.print(summary_table(summarize(record)))
+    console.print(f"plots and tables: hpc-nas report {run_dir}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

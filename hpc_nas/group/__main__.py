@@ -1,0 +1,106 @@
+"""One rank of a worker group: `python -m mpi4py -m hpc_nas.group RUN_DIR --group N --expect-size S`.
+
+The last rank is the estimator, all others are trainers: trainer rank r writes rank-r.h5 and trains on GPU r.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import HpcNasError, LaunchError
+from hpc_nas.group.warden import die_with_parent
+from hpc_nas.records.run_directory import RunDirectory
+
+logger = logging.getLogger("hpc_nas.group")
+
+
+def main() -> None:
+    """Check that the rank is where it should be, then play its role; leave last words on any error."""
+    arguments = _parse_arguments()
+    die_with_parent()
+    run_directory = RunDirectory.open(arguments.run_dir)
+    configuration = Configuration.model_validate_json(run_directory.configuration_path.read_text())
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    logging.basicConfig(
+        level=logging.INFO,
+        format=f"%(asctime)s group {arguments.group} rank {comm.rank} %(levelname)s %(message)s",
+    )
+    try:
+        _check_world(comm.size, expected=arguments.expect_size)
+        _check_cores(configuration.group.threads_per_rank)
+        if comm.rank == comm.size - 1:
+            from hpc_nas.group.estimator_rank import run_estimator
+
+            run_estimator(
+                comm, configuration=configuration, run_directory=run_directory, group=arguments.group
+            )
+        else:
+            from hpc_nas.group.trainer_rank import TrainerRank
+
+            TrainerRank(
+                comm,
+                configuration=configuration,
+                run_directory=run_directory,
+                group=arguments.group,
+                estimator=comm.size - 1,
+            ).run()
+    except BaseException as error:
+        _leave_last_words(run_directory.group_dir(arguments.group), rank=comm.rank, error=error)
+        raise
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m mpi4py -m hpc_nas.group", description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--group", type=int, required=True, help="number of this launch, never used twice")
+    parser.add_argument(
+        "--expect-size", type=int, required=True, help="world size that the launcher asked for"
+    )
+    return parser.parse_args()
+
+
+def _check_world(size: int, *, expected: int) -> None:
+    """A launcher that does not speak this MPI's process manager yields silent singletons."""
+    if size != expected:
+        raise LaunchError(
+            f"this MPI job has {size} rank(s), {expected} were asked for: the launcher and mpi4py's MPI do not "
+            "belong together; run `hpc-nas doctor`, or set [platform] mpiexec to the MPI that mpi4py loads"
+        )
+
+
+def _check_cores(threads: int) -> None:
+    cores = len(os.sched_getaffinity(0))
+    if cores < threads:
+        logger.warning(
+            "threads_per_rank = %d but this rank may use %d core(s): the launcher has bound it",
+            threads,
+            cores,
+        )
+
+
+def _leave_last_words(directory: Path, *, rank: int, error: BaseException) -> None:
+    """What this rank died of, for the campaign to charge the right candidate and to tell the user."""
+    words = {
+        "rank": rank,
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "" if isinstance(error, HpcNasError) else traceback.format_exc(),
+        "time_s": time.time(),
+    }
+    try:
+        (directory / f"last-words-{rank:05d}.json").write_text(json.dumps(words), encoding="utf-8")
+    except OSError as problem:
+        print(f"rank {rank}: can't leave last words: {problem}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""The estimator rank: reads rows in situ, forecasts, decides, signals, and hands out the next candidate.
+
+One loop, in this order of urgency: what trainers report (a freed trainer gets its next candidate before
+anything else), what the campaign says, new rows, then one piece of judging. Between rounds it sleeps in the
+campaign's socket: it neither spins nor blocks in MPI.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from mpi4py import MPI
+
+import estimator
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import RecordError
+from hpc_nas.group import protocol
+from hpc_nas.group.connection import read_connection
+from hpc_nas.group.judge import Judge, make_preset
+from hpc_nas.group.link import CampaignLink
+from hpc_nas.group.readers import ObservationReaders
+from hpc_nas.group.roster import Roster
+from hpc_nas.group.wire import (
+    COMMAND_TAG,
+    Failed,
+    Leave,
+    Left,
+    Outbox,
+    Present,
+    ReportBox,
+    Ring,
+    Stop,
+    Taken,
+    Train,
+)
+from hpc_nas.records.rank_file import EstimatorFile
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.values import Observation, Outcome
+
+logger = logging.getLogger(__name__)
+
+POLL_MS = 3
+BEAT_INTERVAL_S = 1.0
+RESEND_INTERVAL_S = 5.0
+_Key = tuple[int, int]
+
+
+class EstimatorRank:
+    """Serves a group's trainers until the campaign sends the group away or falls silent."""
+
+    def __init__(
+        self,
+        comm: MPI.Comm,
+        *,
+        configuration: Configuration,
+        run_directory: RunDirectory,
+        group: int,
+        link: CampaignLink,
+        file: EstimatorFile,
+    ):
+        trainers = comm.size - 1
+        section = configuration.group
+        self._configuration = configuration
+        self._run_directory = run_directory
+        self._group = group
+        self._link = link
+        self._file = file
+        self._reports = ReportBox(comm)
+        self._outbox = Outbox(comm, tag=COMMAND_TAG)
+        self._roster = Roster(
+            num_trainers=trainers, prefetch=section.prefetch if section.prefetch is not None else trainers
+        )
+        self._paths = {rank: run_directory.rank_file_path(group, rank) for rank in range(trainers)}
+        self._rung_paths = frozenset(self._paths.values())
+        self._readers = ObservationReaders(
+            run_directory.group_dir(group), own=run_directory.rank_file_path(group, comm.rank)
+        )
+        self._rung: set[Path] = set()
+        self._devices: dict[int, str] = {}
+        self._judges: dict[_Key, Judge] = {}
+        self._work: deque[Callable[[], None]] = deque()
+        self._times: dict[_Key, tuple[float, float]] = {}  # decided, signal sent
+        self._unacknowledged: dict[_Key, protocol.Ended] = {}
+        self._next_beat = 0.0
+        self._next_resend = 0.0
+        self._credits_sent = -1
+        self._leave_reason: str | None = None
+
+    def run(self) -> None:
+        """Greet the campaign, serve, leave in order."""
+        section = self._configuration.group
+        welcome = self._link.connect(
+            protocol.Hello(host=socket.gethostname(), pid=os.getpid()), timeout_s=section.orphan_grace_s
+        )
+        self._preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
+        while self._leave_reason is None:
+            self._step()
+        self._leave()
+
+    # --- one round ---------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        self._take_reports()
+        self._beat()
+        # Sleep in the socket only when there is nothing to judge.
+        for message in self._link.poll(0 if self._work or self._rung else POLL_MS):
+            self._obey(message)
+        self._place()
+        self._read()
+        if self._work:
+            self._work.popleft()()
+        if self._link.silent_s > self._configuration.group.orphan_grace_s / 2:
+            self._leave_reason = f"the campaign has been silent for {self._link.silent_s:.0f} s"
+
+    def _take_reports(self) -> None:
+        while (item := self._reports.poll()) is not None:
+            trainer, report = item
+            if isinstance(report, Ring):
+                self._rung.add(self._paths[trainer])
+            elif isinstance(report, Left):
+                self._on_left(trainer, report)
+            elif isinstance(report, Taken):
+                self._link.send(
+                    protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
+                )
+            elif isinstance(report, Present):
+                self._on_present(trainer, report)
+            elif isinstance(report, Failed):
+                self._link.send(protocol.Trouble(message=report.message))
+
+    def _on_present(self, trainer: int, report: Present) -> None:
+        self._devices[trainer] = report.device
+        self._roster.present(trainer)
+        if self._roster.all_present:
+            self._link.send(protocol.Ready(devices=[self._devices[rank] for rank in sorted(self._devices)]))
+
+    def _on_left(self, trainer: int, report: Left) -> None:
+        self._roster.left(trainer)
+        self._place()  # first of all: the freed trainer goes on
+        self._read_file(self._paths[trainer])  # its last rows come before its conclusion
+        self._work.append(lambda: self._conclude(trainer, report))
+
+    def _place(self) -> None:
+        for trainer, assignment in self._roster.place():
+            self._outbox.send(Train(assignment=assignment), to=trainer)
+        if self._roster.credits != self._credits_sent:
+            self._next_beat = 0.0
+            self._beat()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT_INTERVAL_S
+            self._credits_sent = self._roster.credits
+            self._link.send(protocol.Beat(credits=self._credits_sent))
+            self._run_directory.alive_path(self._group).write_bytes(b"alive")
+        if now >= self._next_resend:
+            self._next_resend = now + RESEND_INTERVAL_S
+            for ended in self._unacknowledged.values():
+                self._link.send(ended)
+
+    def _obey(self, message: protocol.FromCampaign) -> None:
+        if isinstance(message, protocol.Assign):
+            self._roster.receive(message.assignments)
+        elif isinstance(message, protocol.Acknowledge):
+            self._unacknowledged.pop((message.candidate, message.attempt), None)
+        elif isinstance(message, protocol.Leave):
+            self._leave_reason = message.reason
+
+    # --- rows, forecasts, decisions ----------------------------------------------------------------------
+
+    def _read(self) -> None:
+        for path in tuple(self._rung):
+            self._rung.discard(path)
+            self._read_file(path)
+        for observation, lag_s in self._readers.scan(rung=self._rung_paths):
+            self._enqueue(observation, lag_s)
+
+    def _read_file(self, path: Path) -> None:
+        for observation, lag_s in self._readers.read(path):
+            self._enqueue(observation, lag_s)
+
+    def _enqueue(self, observation: Observation, lag_s: float) -> None:
+        self._work.append(lambda: self._judge(observation, lag_s))
+
+    def _judge(self, observation: Observation, lag_s: float) -> None:
+        key = (observation.candidate, observation.attempt)
+        started = time.perf_counter()
+        try:
+            verdict = self._judge_of(key).observe(observation)
+        except estimator.InvalidObservation as error:
+            logger.warning("candidate %d attempt %d: row ignored: %s", *key, error)
+            return
+        fit_s = time.perf_counter() - started
+        decided_time = time.time()
+        if verdict.signal is not None and (trainer := self._roster.trainer_of(*key)) is not None:
+            self._outbox.send(Stop(candidate=key[0], attempt=key[1], reason=verdict.signal), to=trainer)
+            self._times[key] = (decided_time, time.time())
+        self._file.append_forecast(
+            candidate=key[0],
+            attempt=key[1],
+            epoch=observation.epoch,
+            decision=verdict.decision,
+            fit_s=fit_s,
+            read_lag_s=lag_s,
+            time_s=decided_time,
+        )
+        self._tell_progress(observation, verdict.decision)
+
+    def _tell_progress(self, observation: Observation, decision: estimator.Decision) -> None:
+        trainer = self._roster.trainer_of(observation.candidate, observation.attempt)
+        if trainer is None:
+            return
+        forecast = decision.forecast.value if decision.forecast is not None else None
+        self._link.send(
+            protocol.Progress(
+                candidate=observation.candidate,
+                attempt=observation.attempt,
+                trainer=trainer,
+                epoch=observation.epoch,
+                val_accuracy=observation.val_accuracy,
+                forecast=forecast,
+            )
+        )
+
+    def _conclude(self, trainer: int, left: Left) -> None:
+        key = (left.candidate, left.attempt)
+        outcome = self._judge_of(key).conclude(left.state, reason=left.reason, message=left.message)
+        self._judges.pop(key, None)
+        decided_time, signal_time = self._times.pop(key, (math.nan, math.nan))
+        self._file.append_outcome(
+            outcome,
+            trainer=trainer,
+            decided_time=decided_time,
+            signal_time=signal_time,
+            ended_time=left.left_time,
+        )
+        self._tell_outcome(trainer, outcome)
+
+    def _tell_outcome(self, trainer: int, outcome: Outcome) -> None:
+        ended = protocol.Ended(trainer=trainer, outcome=outcome)
+        self._unacknowledged[outcome.candidate, outcome.attempt] = ended
+        self._link.send(ended)
+
+    def _judge_of(self, key: _Key) -> Judge:
+        judge = self._judges.get(key)
+        if judge is None:
+            judge = Judge(
+                self._preset, mode=self._configuration.estimator.mode, candidate=key[0], attempt=key[1]
+            )
+            self._judges[key] = judge
+        return judge
+
+    # --- leaving -----------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        """Send the trainers away, judge what is left, tell the campaign; all within the grace time."""
+        assert self._leave_reason is not None
+        grace_s = self._configuration.group.orphan_grace_s
+        logger.info("group %d leaves: %s", self._group, self._leave_reason)
+        trainers = sorted(self._paths)
+        for trainer in trainers:
+            self._outbox.send(Leave(), to=trainer)
+        deadline = time.monotonic() + grace_s / 4
+        while self._roster.running and time.monotonic() < deadline:
+            self._take_reports()
+            if self._work:
+                self._work.popleft()()
+            else:
+                time.sleep(POLL_MS / 1000)
+        while self._work and time.monotonic() < deadline:
+            self._work.popleft()()
+        self._link.send(protocol.Goodbye(reason=self._leave_reason))
+        while self._unacknowledged and time.monotonic() < deadline and self._link.silent_s < grace_s / 2:
+            for message in self._link.poll(POLL_MS):
+                self._obey(message)
+        self._readers.close()
+        if self._roster.running:
+            raise TimeoutError(
+                f"trainers {sorted(self._roster.running)} did not leave within {grace_s / 4:.0f} s"
+            )
+        self._outbox.flush(timeout_s=1.0)
+
+
+def run_estimator(
+    comm: MPI.Comm, *, configuration: Configuration, run_directory: RunDirectory, group: int
+) -> None:
+    """Open the line and the file, serve, and report records that can't be written before giving up."""
+    link = CampaignLink(read_connection(run_directory.connection_path), group=group)
+    try:
+        with EstimatorFile(
+            run_directory.rank_file_path(group, comm.rank), group=group, rank=comm.rank, device="none"
+        ) as file:
+            EstimatorRank(
+                comm,
+                configuration=configuration,
+                run_directory=run_directory,
+                group=group,
+                link=link,
+                file=file,
+            ).run()
+    except RecordError as error:
+        link.send(protocol.Trouble(message=str(error)))
+        raise
+    finally:
+        link.close()

@@ -1,0 +1,95 @@
+"""From observations to outcomes: the estimator rank's pure half, and the same for salvage after a crash.
+
+A `Judge` follows one attempt of one candidate with an engine of its own. What it decides depends on its
+observations alone, so whoever reads the same rows comes to the same outcome.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import estimator
+from hpc_nas.configuration import Configuration, Mode
+from hpc_nas.values import Observation, Outcome, Reason, State
+
+
+def make_preset(configuration: Configuration, *, chance_accuracy: float) -> estimator.Preset:
+    """The configured estimator preset; `chance_accuracy` is the largest class's share in percent."""
+    section, training = configuration.estimator, configuration.training
+    settings = {"chance_accuracy": chance_accuracy, **section.settings}
+    return estimator.preset(
+        section.preset,
+        max_epochs=training.max_epochs,
+        epochs_per_interval=training.epochs_per_interval,
+        **settings,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one observation led to."""
+
+    decision: estimator.Decision
+    signal: Reason | None  # to be sent to the trainer now
+
+
+class Judge:
+    """Follows one attempt; `observe` each row in order, then `conclude` when the trainer has left."""
+
+    def __init__(self, preset: estimator.Preset, *, mode: Mode, candidate: int, attempt: int):
+        self._engine = estimator.Engine(preset)
+        self._mode = mode
+        self._candidate = candidate
+        self._attempt = attempt
+        self._stop: estimator.Decision | None = None
+        self._best = -math.inf
+        self._epoch = 0.0
+        self.num_observations = 0
+
+    def observe(self, row: Observation) -> Verdict:
+        """Forecast from the curve so far. Raises estimator.InvalidObservation for a row that can't be."""
+        decision = self._engine.observe(
+            row.epoch,
+            val_accuracy=row.val_accuracy,
+            val_loss=row.val_loss,
+            train_loss=row.train_loss,
+            train_accuracy=row.train_accuracy,
+        )
+        self._best = max(self._best, row.val_accuracy)
+        self._epoch = row.epoch
+        self.num_observations += 1
+        first = decision.stop and self._stop is None
+        if first:
+            self._stop = decision
+        signal = Reason(decision.reason) if first and self._mode is Mode.STOP and decision.reason else None
+        return Verdict(decision=decision, signal=signal)
+
+    def conclude(self, state: State, *, reason: Reason, message: str = "") -> Outcome:
+        """The outcome, given how the trainer left: `state` and `reason` are the trainer's word.
+
+        A decision to stop that came too late to be carried out leaves the candidate finished, with what was
+        measured; so does mode observe.
+        """
+        estimate: float | None = None
+        spread: float | None = None
+        if state is State.STOPPED and self._stop is not None:
+            estimate, spread = self._stop.estimate, self._stop.spread
+        elif state is State.FINISHED and self.num_observations:
+            conclusion = self._engine.conclude()
+            estimate, spread = conclusion.value, conclusion.spread
+        return Outcome(
+            candidate=self._candidate,
+            attempt=self._attempt,
+            state=state,
+            reason=reason,
+            estimate=_finite(estimate),
+            spread=_finite(spread),
+            best_accuracy=_finite(self._best),
+            epochs=self._epoch,
+            message=message,
+        )
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,79 @@
+"""In-situ reading: new observations from every rank file of the group, whoever writes them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hpc_nas.errors import RecordError
+from hpc_nas.records.rank_file import observation_from_row
+from hpc_nas.records.row_file import RowFileReader
+from hpc_nas.values import Observation
+
+logger = logging.getLogger(__name__)
+
+SCAN_INTERVAL_S = 0.25
+
+
+class ObservationReaders:
+    """Readers of all rank files in a directory.
+
+    A file is read when its trainer rings. Files that nobody rings for are found and read every
+    `SCAN_INTERVAL_S`, so that a training program that is not ours can stream into the same layout.
+    """
+
+    def __init__(self, directory: Path, *, own: Path):
+        self._directory = directory
+        self._own = own
+        self._readers: dict[Path, RowFileReader] = {}
+        self._foreign: set[Path] = set()
+        self._next_scan = 0.0
+
+    def read(self, path: Path) -> Iterator[tuple[Observation, float]]:
+        """(observation, seconds from its time_s to now) for the rows that are new in one file."""
+        reader = self._readers.get(path)
+        if reader is None:
+            reader = self._open(path)
+            if reader is None:
+                return
+        rows = reader.read_new("observations")
+        now = time.time()
+        for row in rows:
+            yield observation_from_row(row), now - float(row["time_s"])
+
+    def scan(self, *, rung: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
+        """New rows of files outside `rung`, at most every SCAN_INTERVAL_S."""
+        now = time.monotonic()
+        if now < self._next_scan:
+            return
+        self._next_scan = now + SCAN_INTERVAL_S
+        for path in sorted(self._directory.glob("*.h5")):
+            if path == self._own or path in rung or path in self._foreign:
+                continue
+            reader = self._readers.get(path)
+            if reader is not None and not reader.changed():
+                continue
+            yield from self.read(path)
+
+    def close(self) -> None:
+        """Close all files."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def _open(self, path: Path) -> RowFileReader | None:
+        try:
+            reader = RowFileReader.try_open(path)
+        except RecordError as error:
+            logger.warning("not a rank file, ignored from now on: %s", error)
+            self._foreign.add(path)
+            return None
+        if reader is None:
+            return None
+        if "observations" not in reader.tables:
+            reader.close()
+            self._foreign.add(path)
+            return None
+        self._readers[path] = reader
+        return reader

@@ -1,0 +1,58 @@
+"""What a trainer rank needs once and keeps: device, data on it, search space, thread counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import LaunchError
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.registry import load_space
+from hpc_nas.spaces.space import Space
+from hpc_nas.training.datasets import load_dataset
+from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.splits import split
+from hpc_nas.training.torch_setup import configure_torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """Held by a trainer rank from its start to its end; no candidate changes it."""
+
+    device: torch.device
+    space: Space
+    problem: Problem
+    data: DeviceData
+
+
+def prepare_workbench(configuration: Configuration, *, cache_dir: Path, local_rank: int) -> Workbench:
+    """Bind the device, load the data onto it, load the space. Raises DataError, SpaceError, LaunchError."""
+    configure_torch(configuration.training, threads=configuration.group.threads_per_rank)
+    device = bind_device(configuration, local_rank=local_rank)
+    splits = split(load_dataset(configuration.data, cache_dir=cache_dir), configuration.data)
+    return Workbench(
+        device=device,
+        space=load_space(configuration.space),
+        problem=splits.problem,
+        data=DeviceData.from_splits(splits, device=device),
+    )
+
+
+def bind_device(configuration: Configuration, *, local_rank: int) -> torch.device:
+    """The trainer's GPU by local rank, `gpu_share` trainers to a GPU; the CPU where the platform has none."""
+    gpus = configuration.platform.gpus_per_node
+    if gpus == 0:
+        return torch.device("cpu")
+    visible = torch.cuda.device_count()
+    index = local_rank // configuration.group.gpu_share
+    if index >= visible:
+        raise LaunchError(
+            f"trainer {local_rank} wants GPU {index} but sees {visible} (the platform file says {gpus} per node); "
+            "check CUDA_VISIBLE_DEVICES and what the scheduler granted"
+        )
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    return device

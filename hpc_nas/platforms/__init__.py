@@ -1,0 +1,1 @@
+"""The machine: launch lines, Parsl configurations, the doctor."""

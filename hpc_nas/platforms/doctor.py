@@ -1,0 +1,160 @@
+"""Is this machine ready? Each check really does what a campaign would do, and says what to do if it can't."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import zmq
+
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import HpcNasError
+from hpc_nas.platforms.preflight import check_launcher
+from hpc_nas.records.probe import probe_swmr
+
+MIN_FREE_BYTES = 1 << 30
+SCHEDULERS = {"Slurm": "sbatch", "LSF": "bsub", "PBS": "qsub"}
+_ASK_TORCH = (
+    "import json, torch; n = torch.cuda.device_count(); print(json.dumps({'version': torch.__version__, "
+    "'gpus': [torch.cuda.get_device_name(i) for i in range(n)]}))"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the doctor's report. FAIL: no campaign will run here; WARN: one will, with a drawback."""
+
+    name: str
+    status: Literal["OK", "WARN", "FAIL"]
+    detail: str
+    advice: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Does this keep campaigns from running?"""
+        return self.status == "FAIL"
+
+
+def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
+    """All checks, for the platform of `configuration`, with runs written to `directory`."""
+    checks: list[Callable[[], Finding]] = [
+        lambda: _cores(configuration),
+        lambda: _mpi(configuration),
+        lambda: _gpus(configuration),
+        lambda: _hdf5(directory),
+        lambda: _disk(directory),
+        _parsl,
+        _messages,
+        _scheduler,
+    ]
+    return [check() for check in checks]
+
+
+def _cores(configuration: Configuration) -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    section = configuration.group
+    busy = section.num_groups * section.trainers_per_node * section.threads_per_rank
+    detail = f"Python {sys.version.split()[0]}, {cores} cores; trainers use {busy} threads"
+    if busy <= cores:
+        return Finding(name="cores", status="OK", detail=detail)
+    advice = "lower [group] trainers_per_node or threads_per_rank: trainers will take turns on the cores"
+    return Finding(name="cores", status="WARN", detail=detail, advice=advice)
+
+
+def _mpi(configuration: Configuration) -> Finding:
+    size = configuration.world_size
+    try:
+        library = check_launcher(configuration, num_ranks=size)
+    except HpcNasError as error:
+        advice = (
+            "pip install mpich mpi4py, or set [platform] mpiexec to the launcher of the MPI that mpi4py loads"
+        )
+        return Finding(name="MPI", status="FAIL", detail=str(error), advice=advice)
+    return Finding(
+        name="MPI", status="OK", detail=f"{library.strip()}; {size} ranks started and found each other"
+    )
+
+
+def _gpus(configuration: Configuration) -> Finding:
+    wanted = configuration.platform.gpus_per_node
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode != 0:
+        detail = "torch can't be imported: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return Finding(name="GPUs", status="FAIL", detail=detail, advice="reinstall torch for this machine")
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    gpus = answer["gpus"]
+    detail = f"torch {answer['version']} sees {len(gpus)} GPU(s)" + (f": {', '.join(gpus)}" if gpus else "")
+    if len(gpus) < wanted:
+        advice = "check the driver, CUDA_VISIBLE_DEVICES and torch's build, or lower [platform] gpus_per_node"
+        return Finding(
+            name="GPUs", status="FAIL", detail=f"{detail}; the platform says {wanted}", advice=advice
+        )
+    if gpus and wanted == 0:
+        advice = "set [platform] gpus_per_node to use them (configs/platforms/one_gpu.toml)"
+        return Finding(
+            name="GPUs", status="WARN", detail=f"{detail}; the platform trains on the CPU", advice=advice
+        )
+    return Finding(name="GPUs", status="OK", detail=detail + ("" if wanted else "; training on the CPU"))
+
+
+def _hdf5(directory: Path) -> Finding:
+    probe = probe_swmr(directory)
+    if not probe.ok:
+        advice = "keep runs on a local or POSIX file system (not NFS), or try HDF5_USE_FILE_LOCKING=FALSE"
+        return Finding(name="HDF5", status="FAIL", detail=probe.message, advice=advice)
+    detail = (
+        f"single writer, multiple readers works in {directory.absolute()}: append and flush "
+        f"{1e3 * probe.append_flush_s:.2f} ms, visible after {1e3 * probe.visible_s:.2f} ms"
+    )
+    return Finding(name="HDF5", status="OK", detail=detail)
+
+
+def _disk(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free
+    detail = f"{free / 2**30:.1f} GiB free in {directory.absolute()}"
+    if free < MIN_FREE_BYTES:
+        return Finding(
+            name="disk", status="WARN", detail=detail, advice="free some space, or choose another --run-dir"
+        )
+    return Finding(name="disk", status="OK", detail=detail)
+
+
+def _parsl() -> Finding:
+    if importlib.util.find_spec("parsl") is None:
+        return Finding(name="Parsl", status="FAIL", detail="not installed", advice="pip install parsl")
+    scripts = Path(sys.executable).parent
+    missing = [name for name in ("interchange.py", "process_worker_pool.py") if not (scripts / name).exists()]
+    if missing:
+        detail = f"{', '.join(missing)} not beside {sys.executable}"
+        return Finding(
+            name="Parsl", status="FAIL", detail=detail, advice="reinstall parsl into this environment"
+        )
+    return Finding(
+        name="Parsl", status="OK", detail=f"Parsl {metadata.version('parsl')} with its worker pool"
+    )
+
+
+def _messages() -> Finding:
+    if not zmq.has("curve"):
+        advice = "install pyzmq from its wheel, which brings libsodium"
+        return Finding(
+            name="messages", status="FAIL", detail="ZeroMQ without CURVE encryption", advice=advice
+        )
+    return Finding(name="messages", status="OK", detail=f"ZeroMQ {zmq.zmq_version()} with CURVE encryption")
+
+
+def _scheduler() -> Finding:
+    found = [name for name, command in SCHEDULERS.items() if shutil.which(command)]
+    detail = f"{', '.join(found)} found" if found else "none found: campaigns run on this machine alone"
+    return Finding(name="scheduler", status="OK", detail=detail)

@@ -1,0 +1,56 @@
+"""Parsl configurations from a platform: who starts worker groups where."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.launchers import SimpleLauncher
+from parsl.providers import LocalProvider
+
+from hpc_nas.configuration import Configuration
+
+EXECUTOR_LABEL = "groups"
+
+
+def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
+    """One block on this machine, with one Parsl worker for each group.
+
+    `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
+    The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
+    the interchange at once.
+    """
+    section = configuration.group
+    tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
+    scripts = Path(sys.executable).parent
+    return Config(
+        executors=[
+            HighThroughputExecutor(
+                label=EXECUTOR_LABEL,
+                address="127.0.0.1",
+                loopback_address="127.0.0.1",
+                max_workers_per_node=section.num_groups,
+                cores_per_worker=1e-3,
+                heartbeat_period=2,
+                heartbeat_threshold=max(6, int(section.orphan_grace_s / 3)),
+                poll_period=20,
+                interchange_launch_cmd=[*tether, str(scripts / "interchange.py")],
+                worker_logdir_root=str(parsl_dir),
+                provider=LocalProvider(
+                    init_blocks=1,
+                    min_blocks=1,
+                    max_blocks=1,
+                    launcher=SimpleLauncher(),
+                    worker_init=f"export PATH={shlex.quote(str(scripts))}:$PATH",
+                ),
+                encrypted=True,
+            )
+        ],
+        run_dir=str(parsl_dir),
+        retries=0,
+        strategy="none",
+        initialize_logging=False,
+    )

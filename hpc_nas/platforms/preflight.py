@@ -1,0 +1,51 @@
+"""Does the launcher start MPI jobs of the right size? Asked with a real job, before anything else is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from hpc_nas.configuration import Configuration
+from hpc_nas.errors import LaunchError
+from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_line
+
+TIMEOUT_S = 60.0
+_ASK = (
+    "from mpi4py import MPI; print('size', MPI.COMM_WORLD.size, MPI.Get_library_version().split(chr(10))[0])"
+)
+
+
+def check_launcher(configuration: Configuration, *, num_ranks: int = 2) -> str:
+    """Start `num_ranks` ranks and ask each for the world size; returns the MPI library's version.
+
+    Raises LaunchError when there is no launcher, when it fails, or when the ranks come up as singletons
+    (launcher and library are of different MPIs): found and expected sizes stand in the message.
+    """
+    mpiexec = find_mpiexec(configuration.platform.mpiexec)
+    line = mpi_line(mpiexec, num_ranks=num_ranks, command=[sys.executable, "-c", _ASK])
+    try:
+        done = subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            env=group_environment(configuration, inherited=os.environ),
+        )
+    except subprocess.TimeoutExpired:
+        raise LaunchError(f"{' '.join(line[:5])} ...: no answer within {TIMEOUT_S:g} s") from None
+    except OSError as error:
+        raise LaunchError(f"{mpiexec}: can't be started: {error}") from error
+    answers = [text.split(" ", 2) for text in done.stdout.splitlines() if text.startswith("size ")]
+    if done.returncode != 0 or not answers:
+        tail = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise LaunchError(f"{' '.join(line[:5])} ...: exit code {done.returncode}: {tail}")
+    sizes = sorted({int(answer[1]) for answer in answers})
+    if sizes != [num_ranks] or len(answers) != num_ranks:
+        raise LaunchError(
+            f"{mpiexec} -n {num_ranks} gave {len(answers)} rank(s) that see world sizes {sizes}, expected "
+            f"{num_ranks}: launcher and mpi4py's MPI ({answers[0][2]}) do not belong together; set [platform] "
+            "mpiexec to the launcher of that MPI"
+        )
+    return answers[0][2]

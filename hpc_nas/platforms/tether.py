@@ -1,0 +1,17 @@
+"""Runs a command that ends with its parent: `python tether.py COMMAND ...`.
+
+Parsl's interchange and worker pools outlive a submit side that is killed (Parsl issue 3761). The parent-death
+signal is kept over exec, so one prctl before it ties them to the process that started them.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+if __name__ == "__main__":
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the campaign alone: it stops in order
+    os.execvp(sys.argv[1], sys.argv[1:])

@@ -1,0 +1,55 @@
+"""Launch lines are whole, explicit and free of an outer launcher's leftovers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
+from hpc_nas.errors import LaunchError
+from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, group_line
+
+
+def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
+    mpiexec = tmp_path / "mpiexec"
+    mpiexec.write_text("#!/bin/sh\n")
+    mpiexec.chmod(0o755)
+    configuration = Configuration(
+        platform=PlatformSection(mpiexec=str(mpiexec)), group=GroupSection(trainers_per_node=3)
+    )
+    line = group_line(configuration, run_dir=tmp_path, group=7, group_dir=tmp_path / "g")
+    warden = Path(line[6])
+    assert warden.name == "warden.py"
+    assert warden.is_file()
+    assert [*line[:6], *line[7:]] == [
+        *(str(mpiexec), "-launcher", "fork", "-n", "4", sys.executable),
+        *(str(tmp_path / "g"), "--", sys.executable, "-m", "mpi4py", "-m", "hpc_nas.group"),
+        *(str(tmp_path), "--group", "7", "--expect-size", "4"),
+    ]
+
+
+def test_environment_loses_leftovers_and_gains_thread_counts() -> None:
+    leftovers = ("PMI_RANK", "PMI_SIZE", "PMIX_NAMESPACE", "PALS_RANKID", "OMPI_COMM_WORLD_SIZE", "PMI_FD")
+    inherited = dict.fromkeys(leftovers, "1") | {
+        "PATH": "/bin",
+        "OMP_NUM_THREADS": "64",
+        "PMIRROR": "kept",
+    }
+    configuration = Configuration(
+        platform=PlatformSection(environment={"EXTRA": "yes"}), group=GroupSection(threads_per_rank=2)
+    )
+    environment = group_environment(configuration, inherited=inherited)
+    assert not set(leftovers) & set(environment)
+    assert environment["PATH"] == "/bin"
+    assert environment["PMIRROR"] == "kept"
+    assert environment["OMP_NUM_THREADS"] == "2"
+    assert environment["EXTRA"] == "yes"
+
+
+def test_missing_launcher_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "PATH", "")
+    with pytest.raises(LaunchError, match=r"no 'no-such-mpiexec' beside .* pip install mpich"):
+        find_mpiexec("no-such-mpiexec")
