@@ -102,7 +102,8 @@ class Session:
         part = slice(index * self._validation_batch, (index + 1) * self._validation_batch)
         labels = self._data.validation_labels[part]
         self._module.eval()
-        logits = self._module(self._data.validation_images[part])
+        images = self._data.validation_images[part].clone()  # a network may work in place
+        logits = self._module(images)
         self._validation.add(cross_entropy(logits, labels), logits, labels)
 
     def validation_means(self) -> Means:

@@ -1,0 +1,119 @@
+"""After a candidate, whatever its end, its memory is free again, without waiting for a garbage collection."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import nn
+from training_helpers import Trainer, dense, one_network_space
+
+from hpc_nas.errors import RecordError
+from hpc_nas.values import Observation, Reason
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def living_tensors() -> int:
+    return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+
+
+class Watched:
+    """Makes networks, and knows which of their weights are still alive."""
+
+    def __init__(self, make: Callable[[], nn.Module]) -> None:
+        self._make = make
+        self._weights: list[weakref.ref[torch.Tensor]] = []
+
+    def __call__(self) -> nn.Module:
+        module = self._make()
+        self._weights += [weakref.ref(weight) for weight in module.parameters()]
+        return module
+
+    @property
+    def living(self) -> int:
+        assert self._weights
+        return sum(weight() is not None for weight in self._weights)
+
+
+class RaisesInForward(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layer(images.flatten(1))
+        raise RuntimeError(f"holds {len(logits)} activations in its frame")
+
+
+def signals_after(calls: int) -> Iterator[Reason | None]:
+    return itertools.chain(itertools.repeat(None, calls), itertools.repeat(Reason.CONVERGED))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+@pytest.mark.usefixtures("no_collection")
+def test_a_finished_candidate_leaves_nothing(trainer: Trainer, optimizer: str, schedule: str) -> None:
+    networks = Watched(dense)
+    before = living_tensors()
+    trainer(one_network_space(networks, optimizer=optimizer, schedule=schedule))
+    assert (networks.living, living_tensors() - before) == (0, 0)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_stopped_candidate_leaves_nothing(trainer: Trainer) -> None:
+    networks = Watched(dense)
+    before = living_tensors()
+    trainer(one_network_space(networks, momentum=0.9), signals=signals_after(7))
+    assert (networks.living, living_tensors() - before) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (RaisesInForward, Reason.BUILD),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(15, 4)), Reason.BUILD),
+        (lambda: nn.Linear(10**7, 10**8), Reason.OUT_OF_MEMORY),
+    ],
+)
+def test_a_failed_candidate_leaves_nothing(
+    trainer: Trainer, make: Callable[[], nn.Module], reason: Reason
+) -> None:
+    before = living_tensors()
+    assert trainer(one_network_space(make)).reason is reason
+    assert living_tensors() == before
+
+
+def test_a_non_finite_candidate_with_a_reference_cycle_leaves_nothing(trainer: Trainer) -> None:
+    def cyclic() -> nn.Module:
+        module = dense()
+        module.__dict__["itself"] = module
+        return module
+
+    networks = Watched(cyclic)
+    before = living_tensors()
+    assert trainer(one_network_space(networks, learning_rate=1e30)).reason is Reason.NON_FINITE
+    assert (networks.living, living_tensors() - before) == (0, 0)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_an_error_of_the_group_leaves_no_network_behind(trainer: Trainer) -> None:
+    networks = Watched(dense)
+
+    def disk_full(observation: Observation) -> None:
+        raise RecordError("disk full")
+
+    with pytest.raises(RecordError) as caught:
+        trainer(one_network_space(networks), on_observation=disk_full)
+    assert networks.living == 0  # while the error, with its frames, is still held
+    assert "disk full" in str(caught.value)

@@ -1,0 +1,94 @@
+"""What the tests of the training room share: a tiny data set, spaces of one network, one way to train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from optuna.trial import BaseTrial
+from torch import nn
+
+from hpc_nas.configuration import DataSection, TrainingSection
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.recipe import Recipe
+from hpc_nas.spaces.space import Network, Space
+from hpc_nas.training.dataset import Dataset
+from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.trainer import TrainingEnd, train
+from hpc_nas.values import Candidate, Observation, Reason
+
+CPU = torch.device("cpu")
+
+
+def make_dataset(num_train: int = 100, num_test: int = 20, *, num_classes: int = 4) -> Dataset:
+    """Images 1x4x4 whose brightest row tells the class, in uneven shares of the classes."""
+    random = np.random.default_rng(7)
+    labels = np.minimum(random.integers(0, num_classes + 1, num_train + num_test), num_classes - 1)
+    images = random.integers(0, 60, (len(labels), 1, 4, 4)).astype(np.uint8)
+    images[np.arange(len(labels)), 0, labels % 4] += 150
+    return Dataset(
+        name="tiny",
+        train_images=images[:num_train],
+        train_labels=labels[:num_train],
+        test_images=images[num_train:],
+        test_labels=labels[num_train:],
+        num_classes=num_classes,
+    )
+
+
+def fashion_section(test_data: Path, **changes: Any) -> DataSection:
+    return DataSection(name="fashion_mnist", data_dir=str(test_data / "fashion_mnist"), **changes)
+
+
+def one_network_space(make: Callable[[], nn.Module], **recipe: Any) -> Space:
+    """A space that always builds the same network."""
+
+    def function(trial: BaseTrial, problem: Problem) -> Network:
+        return Network(module=make(), recipe=Recipe(**{"batch_size": 10, "learning_rate": 0.05, **recipe}))
+
+    return Space(name="test", function=function)
+
+
+def dense() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 4))
+
+
+class Trainer:
+    """Trains on the tiny data set and keeps what a group would send on."""
+
+    def __init__(self, data: DeviceData) -> None:
+        self.data = data
+        self.observations: list[Observation] = []
+
+    def __call__(
+        self,
+        space: Space,
+        *,
+        seed: int = 1,
+        signals: Iterator[Reason | None] | None = None,
+        on_observation: Callable[[Observation], None] | None = None,
+        clock: Callable[[], float] = lambda: 1000.0,
+        **section: Any,
+    ) -> TrainingEnd:
+        self.observations = []
+        return train(
+            Candidate(number=3, seed=seed, parameters={}, num_parameters=1, num_layers=1, macs=1),
+            attempt=2,
+            space=space,
+            problem=Problem(channels=1, height=4, width=4, num_classes=4),
+            data=self.data,
+            section=TrainingSection(**{"max_epochs": 2.0, **section}),
+            device=CPU,
+            on_observation=on_observation or self.observations.append,
+            check_signal=lambda: next(signals) if signals is not None else None,
+            clock=clock,
+        )
+
+    @property
+    def curve(self) -> list[tuple[float, ...]]:
+        """All that does not depend on how fast this machine is."""
+        timed = {"train_s", "validate_s", "time_s"}
+        return [tuple(row.model_dump(exclude=timed).values()) for row in self.observations]
