@@ -1,0 +1,42 @@
+"""Checks of settings, for constructors: each raises ValueError that shows name, value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+__all__ = ["require_at_least", "require_count", "require_flag", "require_percent_or_nan", "require_positive"]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def require_count(name: str, value: object, *, minimum: int) -> None:
+    """`value` is a whole number, `minimum` or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"{name} = {value!r} must be a whole number, {minimum} or more")
+
+
+def require_positive(name: str, value: object) -> None:
+    """`value` is a finite number above 0."""
+    if not _is_number(value) or not 0.0 < value < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a finite number above 0")
+
+
+def require_at_least(name: str, value: object, *, minimum: float) -> None:
+    """`value` is a finite number, `minimum` or more."""
+    if not _is_number(value) or not minimum <= value < math.inf:
+        raise ValueError(f"{name} = {value!r} must be a finite number, {minimum:g} or more")
+
+
+def require_percent_or_nan(name: str, value: object) -> None:
+    """`value` is a percentage, or NaN for unknown."""
+    if not _is_number(value) or not (math.isnan(value) or 0.0 <= value <= 100.0):
+        raise ValueError(f"{name} = {value!r} must be in percent, 0..100, or NaN where unknown")
+
+
+def require_flag(name: str, value: object) -> None:
+    """`value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} = {value!r} must be true or false")

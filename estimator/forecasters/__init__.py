@@ -1,0 +1,8 @@
+"""Forecasters: from a learning curve so far to the accuracy at the full budget. One file each."""
+
+from estimator.forecasters.base import Forecaster
+from estimator.forecasters.best_so_far import BestSoFar
+from estimator.forecasters.exponential import Exponential, Target
+from estimator.forecasters.last_value import LastValue
+
+__all__ = ["BestSoFar", "Exponential", "Forecaster", "LastValue", "Target"]

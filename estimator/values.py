@@ -1,0 +1,92 @@
+"""What the estimator says: forecasts, decisions, estimates, and the words they use.
+
+Accuracies are in percent, spreads are standard deviations in points; a quantity that does not exist is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Action", "Decision", "Estimate", "Forecast", "Numbers", "Reason", "Source"]
+
+Numbers = tuple[tuple[str, float], ...]
+"""Named figures that a decision rests on; `dict(numbers)` looks them up."""
+
+
+class Action(StrEnum):
+    """What to do with the candidate."""
+
+    GO = "go"
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+class Reason(StrEnum):
+    """Why a candidate is stopped or paused."""
+
+    CONVERGED = "converged"  # its final accuracy is known well enough
+    NEVER_LEARN = "never_learn"  # and it is no better than guessing
+    UNLIKELY_BEST = "unlikely_best"
+    RUNG = "rung"
+    BUDGET = "budget"  # it has had all the epochs that the rule grants
+
+
+class Source(StrEnum):
+    """Which measured accuracy stands for a candidate that was trained to the end."""
+
+    BEST_OBSERVED = "best_observed"
+    LAST_OBSERVED = "last_observed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """The accuracy expected at the full budget, from a learning curve so far.
+
+    `value` is what the preset forecasts, `spread` its standard deviation. `at_max_epochs` is the fitted curve
+    at the full budget: the same as `value`, except where a preset forecasts the asymptote instead. `a`, `b`,
+    `c` are the parameters of `a - b**(c - x)`, where that was fitted, `num_points` the observations used.
+    """
+
+    value: float
+    spread: float
+    at_max_epochs: float
+    num_points: int
+    a: float = math.nan
+    b: float = math.nan
+    c: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """Go on, stop or pause: with its reason, the estimate and its spread, and the figures behind it.
+
+    `reason` is None and `estimate` NaN while the action is go. `forecast` is that of the latest observation,
+    None where there is none.
+    """
+
+    action: Action
+    reason: Reason | None = None
+    estimate: float = math.nan
+    spread: float = math.nan
+    forecast: Forecast | None = None
+    numbers: Numbers = ()
+
+    def __post_init__(self) -> None:
+        if (self.action is Action.GO) != (self.reason is None):
+            raise ValueError(f"action = {self.action} can't have reason = {self.reason}; all but go need one")
+
+    @property
+    def stop(self) -> bool:
+        """Whether to stop training this candidate."""
+        return self.action is Action.STOP
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What a candidate that was trained to the end is worth: measured, so its spread is 0."""
+
+    value: float
+    spread: float
+    source: Source
