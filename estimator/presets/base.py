@@ -1,0 +1,50 @@
+"""A preset, and what every builder of one is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from estimator.checks import require_percent_or_nan, require_positive
+from estimator.forecasters import Forecaster
+from estimator.rules import NeverLearn, Rule
+from estimator.values import Source
+
+__all__ = ["Preset", "Training"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """What an Engine follows. Build one by name with `preset`, or combine parts of your own."""
+
+    name: str
+    max_epochs: float
+    forecaster: Forecaster
+    rule: Rule
+    conclusion: Source
+
+    def __post_init__(self) -> None:
+        require_positive("max_epochs", self.max_epochs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """The training that a preset watches: its full budget, the epochs between validations, and the largest
+    class's share of the validation set in percent (NaN: unknown).
+    """
+
+    max_epochs: float
+    epochs_per_interval: float
+    chance_accuracy: float
+
+    def __post_init__(self) -> None:
+        require_positive("max_epochs", self.max_epochs)
+        require_positive("epochs_per_interval", self.epochs_per_interval)
+        require_percent_or_nan("chance_accuracy", self.chance_accuracy)
+        if self.epochs_per_interval > self.max_epochs:
+            raise ValueError(
+                f"epochs_per_interval = {self.epochs_per_interval} is more than "
+                f"max_epochs = {self.max_epochs}"
+            )
+
+    def never_learn(self, margin: float) -> NeverLearn:
+        return NeverLearn(chance_accuracy=self.chance_accuracy, margin=margin)
