@@ -1,0 +1,105 @@
+"""What HDF5 needs help with: whole-looking truncated files, endless retries, a disk that fills up under it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import functools
+import os
+import re
+import struct
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUPERBLOCK = struct.Struct("<8sBBBBQQQQL")  # versions 2 and 3; the older ones can't be SWMR
+_WRITING, _SWMR = 1, 4  # its consistency flags
+_READ_ATTEMPTS = 29  # each waits twice as long as the one before, from 1 ns: half a second in all
+
+
+class Condition(Enum):
+    """What the first bytes of a file say."""
+
+    BEING_BORN = auto()  # its writer has not turned SWMR on yet
+    SWMR = auto()  # written at this moment, or its writer was killed
+    CLOSED = auto()
+    TRUNCATED = auto()
+    FOREIGN = auto()
+
+
+def condition_of(path: Path) -> Condition:
+    """Judge a file by its superblock, without HDF5. Raises OSError where it can't be read."""
+    with open(path, "rb") as file:
+        head = file.read(_SUPERBLOCK.size)
+        size = os.fstat(file.fileno()).st_size
+    if not head:
+        return Condition.BEING_BORN
+    if not head.startswith(SIGNATURE[: len(head)]):
+        return Condition.FOREIGN
+    if len(head) < _SUPERBLOCK.size:
+        return Condition.TRUNCATED
+    _, version, offset_bytes, length_bytes, flags, _, _, end_of_file, _, _ = _SUPERBLOCK.unpack(head)
+    if version not in (2, 3) or (offset_bytes, length_bytes) != (8, 8):
+        return Condition.CLOSED  # made by an older library: HDF5 itself is to judge
+    if flags & _SWMR:
+        return Condition.SWMR
+    if flags & _WRITING:
+        return Condition.BEING_BORN
+    return Condition.TRUNCATED if size < end_of_file else Condition.CLOSED
+
+
+def open_for_reading(path: Path) -> Any:
+    """The h5py file, opened for single-writer-multiple-readers. Raises OSError or RuntimeError."""
+    flags = h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ
+    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=_access_properties()))
+
+
+@functools.cache
+def _access_properties() -> Any:
+    """Access properties that end HDF5's retries: by default it retries damaged metadata for ever.
+
+    h5py has no call for that, so HDF5 is asked itself, through the h5py extension that is linked with it.
+    """
+    properties = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    properties.set_libver_bounds(h5py.h5f.LIBVER_EARLIEST, h5py.h5f.LIBVER_LATEST)
+    with contextlib.suppress(OSError, AttributeError):
+        call = ctypes.CDLL(h5py.h5p.__file__).H5Pset_metadata_read_attempts
+        call.argtypes, call.restype = (ctypes.c_int64, ctypes.c_uint), ctypes.c_int
+        call(properties.id, _READ_ATTEMPTS)
+    return properties
+
+
+def abandon(file: Any) -> None:
+    """Close a file whose disk fails, without touching what lies there.
+
+    HDF5 can neither forget nor close a file that it can't flush, and fails again at the process's end. So its
+    descriptor is turned to a copy in memory, which takes everything; the file keeps what reached it before.
+    """
+    with contextlib.suppress(OSError, RuntimeError, ValueError, NotImplementedError):
+        descriptor = file.id.get_vfd_handle()
+        copy = os.memfd_create("abandoned")
+        try:
+            size = os.fstat(descriptor).st_size
+            while (position := os.lseek(copy, 0, os.SEEK_CUR)) < size:
+                if not (part := os.pread(descriptor, 1 << 20, position)):
+                    break
+                os.write(copy, part)
+            os.dup2(copy, descriptor, inheritable=False)
+        finally:
+            os.close(copy)
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        file.close()
+
+
+def cause_of(error: BaseException) -> str:
+    """Why an HDF5 call failed, in the operating system's words where it gave any."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := re.search(r"errno = (\d+)", str(error))):
+        number = int(found[1])
+    if number:
+        return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
+    return str(error)

@@ -1,0 +1,273 @@
+"""The run directory: every file name of a campaign, who may use it, and how whole files are published.
+
+configuration.json        the resolved configuration
+ledger.jsonl              the campaign's journal
+campaign.lock             held while a campaign process lives
+campaign.log
+campaign.h5               the archive, after the run
+private/                  0700: what lets groups in (0600 each)
+groups/group-00000/       one directory per launch of a group, never used twice
+    rank-00000.h5         what rank 0 recorded
+    launch.log, rank-00000.log, last-words-00000.json, died-00000.json, alive
+parsl/                    Parsl's own files
+report/                   figures
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from hpc_nas.errors import RunDirectoryError
+
+_GROUP_NAME = re.compile(r"group-(\d{5,})")
+_held_locks: set[int] = set()
+
+
+class RunDirectory:
+    """The files of one campaign. `create` a new one or `open` one that is there."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).absolute()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> RunDirectory:
+        """Make the directories of a new campaign; the path may be an empty directory.
+
+        Raises RunDirectoryError where a campaign or anything else lies, or nothing can be written. Of several
+        processes that create the same one at once, one succeeds.
+        """
+        directory = cls(path)
+        where = directory.path
+        if directory.holds_campaign():
+            raise RunDirectoryError(
+                f"{where} already holds a campaign; go on with it (hpc-nas run --resume --run-dir {where}), "
+                "or name another directory"
+            )
+        try:
+            where.mkdir(parents=True, exist_ok=True)
+            found = sorted(entry.name for entry in where.iterdir())
+            if found:
+                raise RunDirectoryError(
+                    f"{where} is not empty ({', '.join(found[:3])}{', ...' if found[3:] else ''}) and holds no "
+                    "campaign; name a new or an empty directory"
+                )
+            directory.private_dir.mkdir(mode=0o700)  # only one process can succeed
+            directory.private_dir.chmod(0o700)  # whatever the umask was
+            directory.groups_dir.mkdir()
+        except FileExistsError as error:
+            raise RunDirectoryError(
+                f"{where} is a file, or another process has just created a campaign there; "
+                "name another directory"
+            ) from error
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{where} can't be created: {error.strerror}; name a writable directory"
+            ) from error
+        return directory
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> RunDirectory:
+        """The campaign that lies at this path. Raises RunDirectoryError if there is none."""
+        directory = cls(path)
+        if not directory.path.is_dir():
+            raise RunDirectoryError(f"{directory.path} is no directory; name the run directory of a campaign")
+        if not directory.holds_campaign():
+            raise RunDirectoryError(
+                f"{directory.path} holds no campaign ({directory.configuration_path.name} is missing); "
+                "name the run directory of a campaign"
+            )
+        return directory
+
+    def holds_campaign(self) -> bool:
+        """Does a campaign, running or ended, lie here?"""
+        return self.configuration_path.exists() or self.ledger_path.exists()
+
+    # --- names ---------------------------------------------------------------------------------------------
+
+    @property
+    def configuration_path(self) -> Path:
+        return self.path / "configuration.json"
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.path / "ledger.jsonl"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "campaign.lock"
+
+    @property
+    def archive_path(self) -> Path:
+        return self.path / "campaign.h5"
+
+    @property
+    def campaign_log_path(self) -> Path:
+        return self.path / "campaign.log"
+
+    @property
+    def private_dir(self) -> Path:
+        return self.path / "private"
+
+    @property
+    def connection_path(self) -> Path:
+        """What a group needs to call the campaign: addresses and keys."""
+        return self.private_dir / "connection.json"
+
+    @property
+    def server_keys_path(self) -> Path:
+        """What a resumed campaign needs to be the same server again."""
+        return self.private_dir / "server-keys.json"
+
+    @property
+    def parsl_dir(self) -> Path:
+        return self.path / "parsl"
+
+    @property
+    def report_dir(self) -> Path:
+        return self.path / "report"
+
+    @property
+    def groups_dir(self) -> Path:
+        return self.path / "groups"
+
+    def group_dir(self, group: int) -> Path:
+        return self.groups_dir / f"group-{group:05d}"
+
+    def rank_file_path(self, group: int, rank: int) -> Path:
+        return self.group_dir(group) / f"rank-{rank:05d}.h5"
+
+    def rank_file_paths(self, group: int) -> list[Path]:
+        """All HDF5 files that lie in the group's directory, whoever wrote them, in order of name."""
+        return sorted(self.group_dir(group).glob("*.h5"))
+
+    def launch_log_path(self, group: int) -> Path:
+        return self.group_dir(group) / "launch.log"
+
+    def rank_log_path(self, group: int, rank: int) -> Path:
+        return self.group_dir(group) / f"rank-{rank:05d}.log"
+
+    def last_words_path(self, group: int, rank: int) -> Path:
+        """What a rank that raised says of its end."""
+        return self.group_dir(group) / f"last-words-{rank:05d}.json"
+
+    def alive_path(self, group: int) -> Path:
+        """Touched by the estimator rank while the group lives."""
+        return self.group_dir(group) / "alive"
+
+    # --- groups --------------------------------------------------------------------------------------------
+
+    def groups(self) -> list[int]:
+        """Numbers of all groups that were ever started, in order."""
+        if not self.groups_dir.is_dir():
+            return []
+        names = (_GROUP_NAME.fullmatch(entry.name) for entry in self.groups_dir.iterdir())
+        return sorted(int(name[1]) for name in names if name)
+
+    def new_group_number(self) -> int:
+        """The number after the highest one used; taken once `create_group_dir` has made its directory."""
+        return max(self.groups(), default=-1) + 1
+
+    def create_group_dir(self, group: int) -> Path:
+        """Make the directory of a new group. Raises RunDirectoryError if its number was used before."""
+        path = self.group_dir(group)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RunDirectoryError(
+                f"{path} exists: a group number is never used twice; use {self.new_group_number()}"
+            ) from error
+        except OSError as error:
+            raise RunDirectoryError(f"{path} can't be created: {error.strerror}") from error
+        return path
+
+    # --- files and the lock --------------------------------------------------------------------------------
+
+    def publish(self, path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
+        """Put a whole file there at once, or leave what was there. Raises RunDirectoryError.
+
+        It never exists under its name half-written or with wider permissions than `mode`.
+        """
+        data = content.encode() if isinstance(content, str) else content
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise RunDirectoryError(
+                f"{path} can't be written: {error.strerror}; free space or make it writable"
+            ) from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the campaign's lock: one campaign process per run directory.
+
+        Raises RunDirectoryError naming the holder. The system frees it however this process ends, and no
+        child process inherits it.
+        """
+        try:
+            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RunDirectoryError(f"{self.lock_path} can't be opened: {error.strerror}") from error
+        try:
+            self._acquire(descriptor)
+            _let_go_in_children()
+            _held_locks.add(descriptor)
+            yield
+        finally:
+            _held_locks.discard(descriptor)
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            holder = {"host": socket.gethostname(), "pid": os.getpid(), "started_time": time.time()}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
+        except BlockingIOError as error:
+            raise RunDirectoryError(
+                f"{self.path} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
+            ) from error
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.lock_path} can't be locked: {error.strerror}; put the run directory on a file system "
+                "with flock and space"
+            ) from error
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"the campaign process {int(holder['pid'])} on host {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another campaign process"
+
+
+def _close_in_child() -> None:
+    for descriptor in _held_locks:
+        os.close(descriptor)
+    _held_locks.clear()
+
+
+_at_fork: list[bool] = []
+
+
+def _let_go_in_children() -> None:
+    """An flock lives as long as any copy of its descriptor: forked children must not keep it."""
+    if not _at_fork:
+        os.register_at_fork(after_in_child=_close_in_child)
+        _at_fork.append(True)
