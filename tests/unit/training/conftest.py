@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from training_helpers import CPU, Trainer, fashion_section, make_dataset
 
 from hpc_nas.configuration import DataSection, TrainingSection
 from hpc_nas.training.datasets import load_dataset
 from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.splits import split
 from hpc_nas.training.torch_setup import configure_torch
+
+from .training_helpers import CPU, Trainer, fashion_section, make_dataset
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,13 +19,14 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import scipy.io
-from training_helpers import fashion_section
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
 from hpc_nas.training.datasets import KINDS, load_dataset
 from hpc_nas.training.torchvision_shim import import_torchvision
 from hpc_nas.training.torchvision_source import torchvision_datasets
+
+from .training_helpers import fashion_section
 
 FASHION_FILES = (
     "train-images-idx3-ubyte.gz",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from training_helpers import CPU, make_dataset
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.training.augmentation import augment
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.splits import split
+
+from .training_helpers import CPU, make_dataset
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from training_helpers import fashion_section, make_dataset
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
@@ -17,6 +16,8 @@ from hpc_nas.training.datasets import load_dataset
 from hpc_nas.training.preparation import DataSummary, prepare
 from hpc_nas.training.splits import Splits, split
 from hpc_nas.training.stratify import stratified_subset
+
+from .training_helpers import fashion_section, make_dataset
 
 
 def numbered(num_train: int = 1000, num_test: int = 100) -> Dataset:

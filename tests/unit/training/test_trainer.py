@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import nn
-from training_helpers import Trainer, dense, one_network_space
 
 from hpc_nas.errors import RecordError
 from hpc_nas.training.failures import DeviceLost
 from hpc_nas.values import Observation, Reason, State
+
+from .training_helpers import Trainer, dense, one_network_space
 
 
 def signal_at(call: int, reason: Reason) -> Iterator[Reason | None]:
@@ -34,7 +35,8 @@ class Raises(nn.Module):
         self.calls_left -= 1
         if self.calls_left == 0:
             raise self.error
-        return self.layer(images.flatten(1))
+        logits: torch.Tensor = self.layer(images.flatten(1))
+        return logits
 
 
 def test_full_budget_gives_an_observation_per_interval(trainer: Trainer) -> None:
@@ -147,7 +149,7 @@ class LosesItselfInValidation(nn.Module):
         self.layer = nn.Linear(16, 4)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits = self.layer(images.flatten(1))
+        logits: torch.Tensor = self.layer(images.flatten(1))
         return logits if self.training else logits / 0.0
 
 

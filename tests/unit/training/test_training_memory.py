@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from torch import nn
-from training_helpers import Trainer, dense, one_network_space
 
 from hpc_nas.errors import RecordError
 from hpc_nas.values import Observation, Reason
+
+from .training_helpers import Trainer, dense, one_network_space
 
 
 @pytest.fixture

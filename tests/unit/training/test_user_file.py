@@ -24,7 +24,7 @@ def arrays(count: int = 40, *shape: int, **changes: Any) -> dict[str, NDArray[An
 
 def save(path: Path, content: dict[str, NDArray[Any]]) -> Path:
     if path.suffix == ".npz":
-        np.savez_compressed(path, **content)
+        np.savez_compressed(path, **content)  # type: ignore[arg-type]
     else:
         with h5py.File(path, "w") as file:
             for name, array in content.items():
@@ -88,7 +88,8 @@ def test_other_integers_are_taken_if_they_fit_a_byte(tmp_path: Path) -> None:
     content["images"] = content["images"].astype(np.int32)
     content["labels"] = content["labels"].astype(np.uint8)
     dataset = load(save(tmp_path / "own.npz", content))
-    assert (dataset.train_images.dtype, dataset.train_labels.dtype) == (np.uint8, np.int64)
+    assert dataset.train_images.dtype == np.uint8
+    assert dataset.train_labels.dtype == np.int64
 
 
 LABELS = arrays()["labels"]
