@@ -1,0 +1,6 @@
+"""Search strategies: which candidate comes next, given how the earlier ones ended."""
+
+from hpc_nas.search.registry import make_strategy
+from hpc_nas.search.strategy import Strategy
+
+__all__ = ["Strategy", "make_strategy"]

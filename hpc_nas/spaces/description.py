@@ -1,0 +1,55 @@
+"""Count parameters, layers and multiply-adds of a network on torch's meta device: nothing is allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+from torch.utils.flop_counter import FlopCounterMode
+
+from hpc_nas.spaces.problem import Problem
+
+__all__ = ["Description", "describe_module"]
+
+_SAMPLES = 2  # one sample would hide a network that loses its batch dimension
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What is known of a network before it is trained.
+
+    `num_parameters` counts trainable weights. `num_layers` counts layers with weights: modules that own a
+    parameter of two or more dimensions (convolutions, fully connected layers, not normalisations). `macs`
+    counts multiply-adds of one forward pass of one sample (half of what torch's flop counter says).
+    """
+
+    num_parameters: int
+    num_layers: int
+    macs: int
+
+
+def describe_module(module: nn.Module, problem: Problem) -> Description:
+    """Describe a network that was built on the meta device, and check that it fits the problem.
+
+    Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
+    """
+    if any(is_lazy(parameter) for parameter in module.parameters()):
+        raise ValueError("the network has lazy layers, whose weights do not exist yet; give input sizes")
+    module.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        outputs = module(torch.empty(_SAMPLES, *problem.input_shape, device="meta"))
+    expected = (_SAMPLES, problem.num_classes)
+    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
+        seen = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+        raise ValueError(f"{_SAMPLES} samples give {seen}, not [batch, num_classes] = {list(expected)}")
+    return Description(
+        num_parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
+        num_layers=sum(_has_weights(layer) for layer in module.modules()),
+        macs=counter.get_total_flops() // (2 * _SAMPLES),
+    )
+
+
+def _has_weights(layer: nn.Module) -> bool:
+    return any(parameter.dim() >= 2 for parameter in layer.parameters(recurse=False))

@@ -1,0 +1,76 @@
+"""Find a search space by its name, or in a user's file, and check its options."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from hpc_nas.configuration import SpaceSection
+from hpc_nas.errors import SpaceError
+from hpc_nas.spaces.options import nearest, resolve_options
+from hpc_nas.spaces.random_cnn import random_cnn
+from hpc_nas.spaces.space import Space, SpaceFunction
+
+__all__ = ["SPACES", "load_space"]
+
+SPACES: dict[str, SpaceFunction] = {"random-cnn": random_cnn}
+"""The spaces that come with hpc-nas, by the name that a campaign file uses."""
+
+
+def load_space(section: SpaceSection) -> Space:
+    """The space that `[space]` names, with all its options: those of the section, defaults for the rest.
+
+    A name of the form `path/to/file.py:function` is a user's own; a relative path begins at the working
+    directory. Raises SpaceError for an unknown name or option (the nearest is offered), a value out of range,
+    and a file that can't be loaded.
+    """
+    where = f"[space] {section.name}"
+    path, colon, function_name = section.name.rpartition(":")
+    if colon and path.endswith(".py"):
+        function = _user_function(Path(path), function_name)
+    elif section.name in SPACES:
+        function = SPACES[section.name]
+    else:
+        raise SpaceError(
+            f"[space]: unknown space {section.name!r}{nearest(section.name, SPACES)} "
+            "A function of your own is named 'my_file.py:my_space'."
+        )
+    options = resolve_options(
+        function, section.options, leading=("trial", "problem"), where=where, error=SpaceError
+    )
+    return Space(name=section.name, function=function, options=options)
+
+
+def _user_function(path: Path, name: str) -> SpaceFunction:
+    module = _user_module(path)
+    function = getattr(module, name, None)
+    if function is None or not callable(function):
+        own = [key for key, value in vars(module).items() if _defined_in(value, module)]
+        raise SpaceError(f"[space]: {path} has no function {name!r}{nearest(name, own)}")
+    return function  # type: ignore[no-any-return]
+
+
+def _defined_in(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__
+
+
+def _user_module(path: Path) -> ModuleType:
+    """Run a user's file as a module of its own name, so that a `random.py` of theirs hides nobody's."""
+    path = path.expanduser().absolute()
+    if not path.is_file():
+        raise SpaceError(f"[space]: {path}: no such file")
+    name = f"hpc_nas_user_space_{sha256(str(path).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SpaceError(f"[space]: {path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and annotations of the file look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise SpaceError(f"[space]: {path}: raised {type(error).__name__}: {error}") from error
+    return module

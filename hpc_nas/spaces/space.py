@@ -1,0 +1,143 @@
+"""A search space: one define-by-run function that draws networks, rebuilds them and has them described."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from optuna.distributions import BaseDistribution
+from optuna.trial import BaseTrial, FixedTrial
+from torch import nn
+
+from hpc_nas.errors import SpaceError
+from hpc_nas.spaces.description import Description, describe_module
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.recipe import Recipe
+
+__all__ = ["CollapsedShape", "Network", "Parameters", "Space", "SpaceFunction"]
+
+Parameters = Mapping[str, bool | int | float | str]
+
+_Result = TypeVar("_Result")
+
+
+class CollapsedShape(Exception):
+    """A space function raises it for a draw that is no network: a size below 1, or far too many weights.
+
+    The strategy draws again, and counts by the text before the first colon: what collapsed, as in
+    `pool2: a window of 5 does not fit ...`.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """What a space function returns: a module from images [batch, channels, height, width] to logits
+    [batch, num_classes], and how to train it. A function without a recipe may return the bare module.
+    """
+
+    module: nn.Module
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+SpaceFunction = Callable[..., Network | nn.Module]
+"""`function(trial, problem, **options)`; it asks `trial` by Optuna's `suggest_*` methods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A space function under its name, with all its options."""
+
+    name: str
+    function: SpaceFunction
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, trial: BaseTrial, problem: Problem) -> Network:
+        """Draw a network from `trial`, on torch's default device, weights by torch's default generator.
+
+        Raises CollapsedShape for a draw to be repeated, SpaceError where the function raises or returns no
+        module. Lack of memory is no fault of the space: MemoryError and torch.OutOfMemoryError go through.
+        """
+        try:
+            result = self.function(trial, problem, **self.options)
+        except (CollapsedShape, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise self._error(f"raised {_say(error)}", trial.params, problem) from error
+        if isinstance(result, nn.Module):
+            return Network(module=result)
+        if not isinstance(result, Network) or not isinstance(result.module, nn.Module):
+            seen = type(result.module if isinstance(result, Network) else result).__name__
+            raise self._error(f"returned {seen}, not a torch module or a Network", trial.params, problem)
+        return result
+
+    def draw(self, trial: BaseTrial, problem: Problem) -> Description:
+        """Draw a network from `trial` on the meta device, check that it fits the problem, and describe it.
+
+        Raises CollapsedShape as `build`; SpaceError also for a network whose output is not
+        [batch, num_classes] and for parameters that JSON does not carry.
+        """
+        with torch.device("meta"):
+            network = self.build(trial, problem)
+            try:
+                description = describe_module(network.module, problem)
+            except Exception as error:
+                what = f"yields a network that does not fit: {_say(error)}"
+                raise self._error(what, trial.params, problem) from error
+        for name, value in trial.params.items():
+            if not _is_json_scalar(value):
+                what = (
+                    f"parameter {name!r} is {value!r} ({type(value).__name__}), which JSON does not carry; "
+                    "use finite numbers, booleans or text"
+                )
+                raise self._error(what, trial.params, problem)
+        return description
+
+    def rebuild(self, parameters: Parameters, problem: Problem) -> Network:
+        """The network that was drawn with these parameters; device and weights as in `build`.
+
+        Raises SpaceError, also where the parameters are not of this space with these options.
+        """
+        return self._replay(parameters, problem, self.build)[0]
+
+    def describe(self, parameters: Parameters, problem: Problem) -> Description:
+        """Count parameters, layers and MACs of a drawn network; raises as `rebuild` and `draw`."""
+        return self._replay(parameters, problem, self.draw)[0]
+
+    def distributions(self, parameters: Parameters, problem: Problem) -> dict[str, BaseDistribution]:
+        """From what each parameter was drawn, by name; raises as `rebuild`."""
+        with torch.device("meta"):
+            return self._replay(parameters, problem, self.build)[1]
+
+    def _replay(
+        self, parameters: Parameters, problem: Problem, action: Callable[[BaseTrial, Problem], _Result]
+    ) -> tuple[_Result, dict[str, BaseDistribution]]:
+        """Run `action` on a trial that suggests the recorded values; also the distributions it asked for."""
+        trial = FixedTrial(dict(parameters))
+        try:
+            with warnings.catch_warnings():
+                # Optuna only warns of a recorded value that the space no longer allows.
+                warnings.filterwarnings("error", message="The value .* of the parameter")
+                result = action(trial, problem)
+        except CollapsedShape as error:
+            raise self._error(f"can't rebuild a network: {error}", parameters, problem) from error
+        unused = sorted(set(parameters) - set(trial.params))
+        if unused:
+            raise self._error(f"does not know the parameters {', '.join(unused)}", parameters, problem)
+        return result, dict(trial.distributions)
+
+    def _error(self, what: str, parameters: Mapping[str, Any], problem: Problem) -> SpaceError:
+        drawn = ", ".join(f"{name}={value!r}" for name, value in parameters.items()) or "none"
+        return SpaceError(f"space {self.name!r} for {problem}: {what}; parameters drawn: {drawn}")
+
+
+def _is_json_scalar(value: object) -> bool:
+    return type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
+
+
+def _say(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
