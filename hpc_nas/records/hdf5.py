@@ -15,8 +15,11 @@ from typing import Any
 
 import h5py
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_SUPERBLOCK = struct.Struct("<8sBBBBQQQQL")  # versions 2 and 3; the older ones can't be SWMR
+FAILURES = (OSError, RuntimeError, ValueError, KeyError, AttributeError)
+"""What h5py raises when a file lets it down."""
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUPERBLOCK = struct.Struct("<8sBBBBQQQQL")  # of versions 2 and 3
 _WRITING, _SWMR = 1, 4  # its consistency flags
 _READ_ATTEMPTS = 29  # each waits twice as long as the one before, from 1 ns: half a second in all
 
@@ -38,13 +41,13 @@ def condition_of(path: Path) -> Condition:
         size = os.fstat(file.fileno()).st_size
     if not head:
         return Condition.BEING_BORN
-    if not head.startswith(SIGNATURE[: len(head)]):
+    if not head.startswith(_SIGNATURE[: len(head)]):
         return Condition.FOREIGN
     if len(head) < _SUPERBLOCK.size:
         return Condition.TRUNCATED
     _, version, offset_bytes, length_bytes, flags, _, _, end_of_file, _, _ = _SUPERBLOCK.unpack(head)
     if version not in (2, 3) or (offset_bytes, length_bytes) != (8, 8):
-        return Condition.CLOSED  # made by an older library: HDF5 itself is to judge
+        return Condition.FOREIGN  # the older formats can't be SWMR
     if flags & _SWMR:
         return Condition.SWMR
     if flags & _WRITING:

@@ -8,8 +8,18 @@ that does not exist is NaN; a text field is UTF-8, cut to its width and padded w
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
+
+COMMIT = "commit"  # the table of counters
+CHUNK_ROWS = 64
+
+Rows = NDArray[np.void]
+"""Rows of one table: a structured array with one dimension."""
+
+Attribute = str | int | float
+"""What a file says of itself."""
 
 WORD = "S16"  # an enum's value
 TEXT = "S240"  # a message for people

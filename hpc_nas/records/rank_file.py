@@ -16,7 +16,8 @@ import numpy as np
 
 import hpc_nas
 from hpc_nas.records import layout
-from hpc_nas.records.row_file import Attribute, RowFileReader, RowFileWriter, Rows
+from hpc_nas.records.layout import Attribute, Rows
+from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 from hpc_nas.values import Observation, Outcome, Reason, State
 
 if TYPE_CHECKING:

@@ -16,19 +16,15 @@ report/                   figures
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import re
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from hpc_nas.errors import RunDirectoryError
+from hpc_nas.records.campaign_lock import hold_lock
 
 _GROUP_NAME = re.compile(r"group-(\d{5,})")
-_held_locks: set[int] = set()
 
 
 class RunDirectory:
@@ -219,55 +215,5 @@ class RunDirectory:
         Raises RunDirectoryError naming the holder. The system frees it however this process ends, and no
         child process inherits it.
         """
-        try:
-            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise RunDirectoryError(f"{self.lock_path} can't be opened: {error.strerror}") from error
-        try:
-            self._acquire(descriptor)
-            _let_go_in_children()
-            _held_locks.add(descriptor)
+        with hold_lock(self.lock_path):
             yield
-        finally:
-            _held_locks.discard(descriptor)
-            os.close(descriptor)
-
-    def _acquire(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            holder = {"host": socket.gethostname(), "pid": os.getpid(), "started_time": time.time()}
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
-        except BlockingIOError as error:
-            raise RunDirectoryError(
-                f"{self.path} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
-            ) from error
-        except OSError as error:
-            raise RunDirectoryError(
-                f"{self.lock_path} can't be locked: {error.strerror}; put the run directory on a file system "
-                "with flock and space"
-            ) from error
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
-        return f"the campaign process {int(holder['pid'])} on host {holder['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "another campaign process"
-
-
-def _close_in_child() -> None:
-    for descriptor in _held_locks:
-        os.close(descriptor)
-    _held_locks.clear()
-
-
-_at_fork: list[bool] = []
-
-
-def _let_go_in_children() -> None:
-    """An flock lives as long as any copy of its descriptor: forked children must not keep it."""
-    if not _at_fork:
-        os.register_at_fork(after_in_child=_close_in_child)
-        _at_fork.append(True)

@@ -1,0 +1,208 @@
+"""From the ledger and the rank files of a run directory to one record of its campaign, at any time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpc_nas.errors import RecordError
+from hpc_nas.records import layout
+from hpc_nas.records.campaign_record import TABLES, CampaignRecord
+from hpc_nas.records.layout import Rows
+from hpc_nas.records.ledger import (
+    AttemptLost,
+    AttemptStarted,
+    CampaignClosed,
+    CampaignOpened,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    Ledger,
+    read_ledger,
+)
+from hpc_nas.records.rank_file import RankFileContent, read_rank_file, text
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.values import Candidate, Outcome, State
+
+_RANK_TABLES = {**layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
+_Attempt = tuple[int, int]
+
+
+def assemble(directory: RunDirectory) -> CampaignRecord:
+    """Everything recorded so far, from the ledger and all rank files.
+
+    Rank files that can't be read are left out and named in `unreadable`. Raises RecordError for a ledger or a
+    configuration that can't be read.
+    """
+    configuration = _configuration(directory)
+    ledger = (
+        read_ledger(directory.ledger_path)
+        if directory.ledger_path.exists()
+        else Ledger(events=(), damaged_tail=None, num_bytes=0)
+    )
+    tables, unreadable = _rank_tables(directory)
+    entries = _entries(ledger.events)
+    opened = [event for event in ledger.events if isinstance(event, CampaignOpened)]
+    last = ledger.events[-1] if ledger.events else None
+    return CampaignRecord(
+        name=str(configuration.get("campaign", {}).get("name", directory.path.name)),
+        host=opened[-1].host if opened else "",
+        commit=opened[-1].commit if opened else "",
+        hpc_nas_version=opened[-1].hpc_nas_version if opened else "",
+        versions=opened[-1].versions if opened else {},
+        data=opened[-1].data if opened else {},
+        configuration=configuration,
+        created_time=opened[0].time_s if opened else math.nan,
+        elapsed_s=_elapsed_s(ledger.events),
+        close_reason=last.reason if isinstance(last, CampaignClosed) else "",
+        ledger_bytes=ledger.num_bytes,
+        unreadable=unreadable,
+        parameters=[dict(entry.candidate.parameters) for entry in entries],
+        candidates=_candidates(entries, tables),
+        **tables,
+    )
+
+
+def _configuration(directory: RunDirectory) -> dict[str, Any]:
+    path = directory.configuration_path
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: can't be read: {error}; restore it from a copy") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: holds no configuration; restore it from a copy")
+    return content
+
+
+def _elapsed_s(events: tuple[Event, ...]) -> float:
+    """The time between campaign processes does not count, nor do steps back of the clock."""
+    total = 0.0
+    before: float | None = None
+    for event in events:
+        if before is not None and not isinstance(event, CampaignOpened):
+            total += max(0.0, event.time_s - before)
+        before = event.time_s
+    return total
+
+
+# --- rank files ----------------------------------------------------------------------------------------------
+
+
+def _rank_tables(directory: RunDirectory) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    parts: dict[str, list[Rows]] = {name: [np.empty(0, dtype=TABLES[name])] for name in _RANK_TABLES}
+    unreadable = []
+    for group in directory.groups():
+        for path in directory.rank_file_paths(group):
+            try:
+                content = read_rank_file(path)
+                for name in _RANK_TABLES.keys() & content.tables.keys():
+                    parts[name].append(_with_source(name, content, group=group, path=path))
+            except RecordError as error:
+                unreadable.append(str(error))
+    return {name: np.concatenate(rows) for name, rows in parts.items()}, tuple(unreadable)
+
+
+def _with_source(name: str, content: RankFileContent, *, group: int, path: Path) -> Rows:
+    rows = content.tables[name]
+    known = _RANK_TABLES[name].names or ()
+    if missing := sorted(set(known) - set(rows.dtype.names or ())):
+        raise RecordError(f"{path}: table {name!r} has no {missing[0]!r}; see docs/records.md for its fields")
+    rank = content.attributes.get("rank", -1)
+    result = np.zeros(len(rows), dtype=TABLES[name])
+    for field_name in known:
+        result[field_name] = rows[field_name]
+    result["group"], result["rank"] = group, rank if isinstance(rank, int) else -1
+    return result
+
+
+# --- candidates ----------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class _Entry:
+    candidate: Candidate
+    state: State = State.QUEUED
+    attempt: int = -1
+    attempts: int = 0
+    outcome: Outcome | None = None
+
+
+def _entries(events: tuple[Event, ...]) -> list[_Entry]:
+    """Where each candidate stands, in order of number."""
+    entries: dict[int, _Entry] = {}
+    for event in events:
+        if isinstance(event, CandidateDrawn):
+            entries[event.candidate.number] = _Entry(candidate=event.candidate)
+        elif isinstance(event, AttemptStarted) and (entry := entries.get(event.candidate)):
+            entry.state, entry.attempt = State.RUNNING, event.attempt
+            entry.attempts += 1
+        elif isinstance(event, AttemptLost) and (entry := entries.get(event.candidate)):
+            entry.state = State.QUEUED
+        elif isinstance(event, CandidateEnded) and (entry := entries.get(event.outcome.candidate)):
+            entry.state, entry.outcome, entry.attempt = (
+                event.outcome.state,
+                event.outcome,
+                event.outcome.attempt,
+            )
+    return [entries[number] for number in sorted(entries)]
+
+
+@dataclass
+class _Curve:
+    """What the observations of one attempt say."""
+
+    epochs: float = 0.0
+    best: float = math.nan
+
+
+def _curves(tables: dict[str, Rows]) -> dict[_Attempt, _Curve]:
+    curves: dict[_Attempt, _Curve] = defaultdict(_Curve)
+    rows = tables["observations"]
+    columns = (rows[name].tolist() for name in ("candidate", "attempt", "epoch", "val_accuracy"))
+    for candidate, attempt, epoch, accuracy in zip(*columns, strict=True):
+        curve = curves[candidate, attempt]
+        curve.epochs = max(curve.epochs, epoch)
+        curve.best = accuracy if math.isnan(curve.best) else max(curve.best, accuracy)
+    return curves
+
+
+def _epochs_all_attempts(curves: dict[_Attempt, _Curve], attempts: Rows) -> dict[int, float]:
+    """Epochs by candidate: what each attempt reported at its end, or its last observation if that is more."""
+    by_attempt = {key: curve.epochs for key, curve in curves.items()}
+    columns = (attempts[name].tolist() for name in ("candidate", "attempt", "epochs"))
+    for candidate, attempt, epochs in zip(*columns, strict=True):
+        by_attempt[candidate, attempt] = max(by_attempt.get((candidate, attempt), 0.0), epochs)
+    total: dict[int, float] = defaultdict(float)
+    for (candidate, _), epochs in by_attempt.items():
+        total[candidate] += epochs
+    return total
+
+
+def _candidates(entries: list[_Entry], tables: dict[str, Rows]) -> Rows:
+    curves = _curves(tables)
+    spent = _epochs_all_attempts(curves, tables["attempts"])
+    rows = np.zeros(len(entries), dtype=layout.CANDIDATE)
+    for row, entry in zip(rows, entries, strict=True):
+        candidate, outcome = entry.candidate, entry.outcome
+        for name in ("number", "seed", "num_parameters", "num_layers", "macs", "redraws"):
+            row[name] = getattr(candidate, name)
+        curve = curves.get((candidate.number, entry.attempt), _Curve())
+        row["state"] = text(entry.state, layout.WORD)
+        row["attempts"] = entry.attempts
+        row["epochs_all_attempts"] = spent.get(candidate.number, 0.0)
+        row["estimate"] = row["spread"] = math.nan
+        row["best_accuracy"], row["epochs"] = curve.best, curve.epochs
+        if outcome is not None:
+            row["reason"] = text(outcome.reason, layout.WORD)
+            row["message"] = text(outcome.message, layout.TEXT)
+            row["epochs"] = outcome.epochs
+            for name in ("estimate", "spread", "best_accuracy"):
+                value = getattr(outcome, name)
+                row[name] = math.nan if value is None else value
+    return rows

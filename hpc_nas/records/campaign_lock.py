@@ -1,0 +1,72 @@
+"""The lock that one campaign process holds on a run directory; the system frees it however that process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hpc_nas.errors import RunDirectoryError
+
+_held: set[int] = set()
+_at_fork: list[bool] = []
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold an flock on this file, which says who does. Raises RunDirectoryError naming the holder."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunDirectoryError(f"{path} can't be opened: {error.strerror}; make it writable") from error
+    try:
+        _acquire(descriptor, path)
+        _let_go_in_children()
+        _held.add(descriptor)
+        yield
+    finally:
+        _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "started_time": time.time()}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
+    except BlockingIOError as error:
+        raise RunDirectoryError(
+            f"{path.parent} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
+        ) from error
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{path} can't be locked: {error.strerror}; put the run directory on a file system "
+            "with flock and free space"
+        ) from error
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"the campaign process {int(holder['pid'])} on host {holder['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another campaign process"
+
+
+def _close_in_child() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+def _let_go_in_children() -> None:
+    """An flock lives as long as any copy of its descriptor: forked children must not keep it."""
+    if not _at_fork:
+        os.register_at_fork(after_in_child=_close_in_child)
+        _at_fork.append(True)
