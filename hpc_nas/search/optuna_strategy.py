@@ -61,6 +61,11 @@ class OptunaStrategy(Strategy):
         with _quiet():
             self._study = optuna.create_study(direction="maximize", sampler=RandomSampler(seed=0))
 
+    @property
+    def study(self) -> optuna.Study:
+        """The study behind the strategy, to look at only: the ledger knows nothing of changes made here."""
+        return self._study
+
     def ask(self, number: int) -> Candidate:
         self._claim(number)
         collapsed: list[Trial] = []

@@ -35,8 +35,8 @@ def load_space(section: SpaceSection) -> Space:
         function = SPACES[section.name]
     else:
         raise SpaceError(
-            f"[space]: unknown space {section.name!r}{nearest(section.name, SPACES)} "
-            "A function of your own is named 'my_file.py:my_space'."
+            f"[space]: unknown space {section.name!r} (a function of your own: 'my_file.py:my_space')"
+            f"{nearest(section.name, SPACES)}"
         )
     options = resolve_options(
         function, section.options, leading=("trial", "problem"), where=where, error=SpaceError

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from hpc_nas.configuration import TrainingSection
+from hpc_nas.spaces import Problem, Recipe
+
+
+def test_input_shape_is_channels_height_width() -> None:
+    assert Problem(channels=3, height=32, width=28, num_classes=10).input_shape == (3, 32, 28)
+
+
+def test_problem_refuses_one_class() -> None:
+    with pytest.raises(ValidationError, match="num_classes"):
+        Problem(channels=1, height=8, width=8, num_classes=1)
+
+
+def test_configured_keys_win_over_the_recipe() -> None:
+    recipe = Recipe(optimizer="sgd", learning_rate=0.3, momentum=0.5, batch_size=16)
+    section = TrainingSection(optimizer="adam", weight_decay=0.01, schedule="cosine", augmentation="shift")
+    assert recipe.override(section) == Recipe(
+        optimizer="adam",
+        learning_rate=0.3,
+        momentum=0.5,
+        weight_decay=0.01,
+        schedule="cosine",
+        batch_size=16,
+        augmentation="shift",
+    )
+
+
+def test_every_key_of_a_recipe_can_be_overridden_also_by_zero() -> None:
+    recipe = Recipe(momentum=0.9, weight_decay=0.1)
+    assert set(Recipe.model_fields) <= set(TrainingSection.model_fields)
+    assert recipe.override(TrainingSection(momentum=0.0, weight_decay=0.0)) == Recipe()
+
+
+def test_an_empty_section_changes_nothing() -> None:
+    recipe = Recipe(optimizer="rmsprop", learning_rate=1e-4, schedule="step", augmentation="shift_flip")
+    assert recipe.override(TrainingSection()) == recipe
+
+
+def test_problem_and_recipe_load_no_torch() -> None:
+    program = "import sys, hpc_nas.spaces.problem, hpc_nas.spaces.recipe; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
