@@ -21,7 +21,7 @@ FAILURES = (OSError, RuntimeError, ValueError, KeyError, AttributeError)
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK = struct.Struct("<8sBBBBQQQQL")  # of versions 2 and 3
 _WRITING, _SWMR = 1, 4  # its consistency flags
-_READ_ATTEMPTS = 29  # each waits twice as long as the one before, from 1 ns: half a second in all
+_READ_ATTEMPTS = 31  # each waits twice as long as the one before, from 1 ns: two seconds in all
 
 
 class Condition(Enum):
@@ -79,22 +79,16 @@ def _access_properties() -> Any:
 def abandon(file: Any) -> None:
     """Close a file whose disk fails, without touching what lies there.
 
-    HDF5 can neither forget nor close a file that it can't flush, and fails again at the process's end. So its
-    descriptor is turned to a copy in memory, which takes everything; the file keeps what reached it before.
+    HDF5 can't close a file that it can't flush: it keeps it, and crashes at the process's end. So its descriptor
+    is turned to the null device, which takes everything; the file keeps what reached it before.
     """
-    with contextlib.suppress(OSError, RuntimeError, ValueError, NotImplementedError):
-        descriptor = file.id.get_vfd_handle()
-        copy = os.memfd_create("abandoned")
+    with contextlib.suppress(*FAILURES):
+        sink = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            size = os.fstat(descriptor).st_size
-            while (position := os.lseek(copy, 0, os.SEEK_CUR)) < size:
-                if not (part := os.pread(descriptor, 1 << 20, position)):
-                    break
-                os.write(copy, part)
-            os.dup2(copy, descriptor, inheritable=False)
+            os.dup2(sink, file.id.get_vfd_handle(), inheritable=False)
         finally:
-            os.close(copy)
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
+            os.close(sink)
+    with contextlib.suppress(*FAILURES):
         file.close()
 
 

@@ -80,6 +80,9 @@ class RowFileReader:
     def _check_extent(self) -> None:
         """HDF5 reads zeros where a file was cut off."""
         size = self.path.stat().st_size
+        where = self._commit.id.get_offset()
+        if where is not None and where + self._counts.nbytes > size:
+            raise RecordError(f"{self.path}: truncated: its counters lie beyond its end")
         for name, dataset in self._tables.items():
             for start in range(0, int(self._commit[name][0]), dataset.chunks[0]):
                 chunk = dataset.id.get_chunk_info_by_coord((start,))

@@ -1,0 +1,117 @@
+"""Values and small disks that the tests of records share."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.records.ledger import (
+    AttemptStarted,
+    CampaignClosed,
+    CampaignOpened,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    GroupStarted,
+)
+from hpc_nas.values import Candidate, Observation, Outcome, Reason, State
+
+
+def candidate(number: int) -> Candidate:
+    return Candidate(
+        number=number,
+        seed=2**64 - 1 - number,
+        parameters={"num_layers": 3, "learning_rate": 0.1 * (number + 1), "pool": "max", "bias": True},
+        num_parameters=1000 + number,
+        num_layers=4,
+        macs=10**9 + number,
+        redraws=2,
+    )
+
+
+def observation(number: int, *, attempt: int = 0, epoch: float = 0.5) -> Observation:
+    return Observation(
+        candidate=number,
+        attempt=attempt,
+        epoch=epoch,
+        val_accuracy=50.0 + epoch,
+        val_loss=1.0 / epoch,
+        train_accuracy=51.0 + epoch,
+        train_loss=0.9 / epoch,
+        learning_rate=0.01,
+        train_s=0.25,
+        validate_s=0.05,
+        time_s=1.7e9 + epoch,
+    )
+
+
+def outcome(number: int, *, attempt: int = 0, epochs: float = 2.0) -> Outcome:
+    return Outcome(
+        candidate=number,
+        attempt=attempt,
+        state=State.STOPPED,
+        reason=Reason.CONVERGED,
+        estimate=88.5,
+        spread=0.25,
+        best_accuracy=87.0,
+        epochs=epochs,
+        message="stable for 3 forecasts",
+    )
+
+
+def same(left: object, right: object) -> bool:
+    """Equality of values in which NaN equals NaN."""
+    return repr(left) == repr(right)
+
+
+def opened(time_s: float, *, resumed: bool = False) -> CampaignOpened:
+    return CampaignOpened(
+        host="node1",
+        pid=42,
+        hpc_nas_version="0.1.0",
+        commit="abc",
+        versions={"numpy": "2"},
+        data={"num_train": 10},
+        resumed=resumed,
+        time_s=time_s,
+    )
+
+
+def finished_campaign() -> list[Event]:
+    """One candidate, from drawing to its end."""
+    return [
+        opened(100.0),
+        GroupStarted(group=0, time_s=101.0),
+        CandidateDrawn(candidate=candidate(0), time_s=102.0),
+        AttemptStarted(candidate=0, attempt=0, group=0, time_s=103.0),
+        CandidateEnded(outcome=outcome(0), group=0, time_s=110.0),
+        CampaignClosed(reason="complete", time_s=112.5),
+    ]
+
+
+NAN = math.nan
+
+
+@contextlib.contextmanager
+def tiny_disk(directory: Path, *, num_bytes: int) -> Iterator[Path]:
+    """A disk of this size, mounted; skips where that is not allowed, fails there under CI."""
+    directory.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={num_bytes}", "tmpfs", str(directory)]
+    problem = "only root may mount"
+    if os.geteuid() == 0:
+        try:
+            problem = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        except FileNotFoundError as error:
+            problem = str(error)
+    if problem:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no tiny disk: {problem}")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
