@@ -24,14 +24,15 @@ def hold_lock(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise RunDirectoryError(f"{path} can't be opened: {error.strerror}; make it writable") from error
+    _let_go_in_children()
+    _held.add(descriptor)
     try:
         _acquire(descriptor, path)
-        _let_go_in_children()
-        _held.add(descriptor)
         yield
     finally:
-        _held.discard(descriptor)
-        os.close(descriptor)
+        if descriptor in _held:  # not so in a forked child that came out here
+            _held.discard(descriptor)
+            os.close(descriptor)
 
 
 def _acquire(descriptor: int, path: Path) -> None:
