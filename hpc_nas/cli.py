@@ -58,7 +58,7 @@ def run(
             raise ConfigurationError("--resume needs --run-dir: which campaign is to go on?")
         run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
-    from hpc_nas.campaign import run_campaign
+    from hpc_nas.campaign.run import run_campaign
 
     console = Console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)

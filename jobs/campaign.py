@@ -7,7 +7,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from hpc_nas.campaign import run_campaign
+from hpc_nas.campaign.run import run_campaign
 from hpc_nas.configuration import load_configuration
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

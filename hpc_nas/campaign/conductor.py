@@ -122,8 +122,10 @@ class Conductor:
             # A group of an earlier campaign: its results are taken, it is sent away.
             self._endpoint.send(group, protocol.Leave(reason="another campaign process has taken over"))
         elif isinstance(message, protocol.Hello):
-            self._heard.add(group)
             self._endpoint.send(group, self._welcome)
+            if group in self._heard:
+                return  # it greets at every address
+            self._heard.add(group)
             self._record(
                 GroupReported(
                     group=group,

@@ -11,7 +11,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from hpc_nas.errors import LaunchError
 from hpc_nas.group.connection import Connection, ServerKeys
-from hpc_nas.group.protocol import FromCampaign, FromGroup, MalformedMessage, decode_from_group, encode
+from hpc_nas.group.protocol import FromCampaign, FromGroup, Hello, MalformedMessage, decode_from_group, encode
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class _OneKey:
         self._key = key
 
     def callback(self, domain: str, key: bytes) -> bool:
-        return bool(zmq.utils.z85.encode(key) == self._key)
+        return key == self._key
 
 
 class Endpoint:
@@ -48,6 +48,8 @@ class Endpoint:
         self._socket.curve_server = True
         self._socket.curve_publickey = keys.server_public.encode()
         self._socket.curve_secretkey = keys.server_secret.encode()
+        self._routes: dict[int, bytes] = {}
+        self._settled: set[int] = set()
         port = self._bind(addresses, keys.port)
         self.keys = keys.model_copy(update={"port": port})
         self.connection = Connection(
@@ -58,9 +60,11 @@ class Endpoint:
         )
 
     def send(self, group: int, message: FromCampaign) -> None:
-        """Send to a group; a group that is gone swallows it."""
+        """Send to a group by the way it last spoke; what is meant for a group that is gone is lost."""
+        if group not in self._routes:
+            return
         try:
-            self._socket.send_multipart([_identity(group), encode(message)], zmq.DONTWAIT)
+            self._socket.send_multipart([self._routes[group], encode(message)], zmq.DONTWAIT)
         except zmq.ZMQError as error:
             logger.warning("could not send a %s to group %d: %s", message.kind, group, error)
 
@@ -78,10 +82,21 @@ class Endpoint:
                 logger.error("dropped a message that is not of two frames")
                 continue
             try:
-                received.append((_group(identity), decode_from_group(data)))
+                group, message = _group(identity), decode_from_group(data)
             except (MalformedMessage, ValueError) as error:
                 logger.error("dropped a malformed message from %r: %s", identity, error)
+                continue
+            self._learn_route(group, message, identity=identity)
+            received.append((group, message))
         return received
+
+    def _learn_route(self, group: int, message: FromGroup, *, identity: bytes) -> None:
+        """A group greets at every address at once and goes on with one: what it says next shows which."""
+        if not isinstance(message, Hello):
+            self._settled.add(group)
+        elif group in self._settled:
+            return
+        self._routes[group] = identity
 
     def close(self) -> None:
         """Close the socket; what is queued has half a second to leave."""
@@ -101,10 +116,7 @@ class Endpoint:
             raise LaunchError(f"can't listen at {', '.join(addresses)}: {error}") from error
 
     def _bind_all(self, addresses: list[str], port: int) -> int:
-        if addresses == [LOOPBACK]:
-            where = LOOPBACK
-        else:
-            where = "0.0.0.0"
+        where = LOOPBACK if addresses == [LOOPBACK] else "0.0.0.0"
         if port:
             self._socket.bind(f"tcp://{where}:{port}")
             return port
@@ -122,12 +134,10 @@ def interface_addresses() -> list[str]:
     return [*found, LOOPBACK]
 
 
-def _identity(group: int) -> bytes:
-    return f"group-{group}".encode()
-
-
 def _group(identity: bytes) -> int:
-    prefix, _, number = identity.decode(errors="replace").partition("-")
+    """`group-7.1` -> 7; the part after the dot tells a group's sockets apart."""
+    prefix, _, rest = identity.decode(errors="replace").partition("-")
+    number = rest.partition(".")[0]
     if prefix != "group" or not number.isdigit():
         raise ValueError(f"{identity!r} is not a group's name")
     return int(number)

@@ -35,7 +35,8 @@ from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.group.judge import make_preset
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.preflight import check_launcher
-from hpc_nas.records.archive import assemble, write_archive
+from hpc_nas.records.archive import write_archive
+from hpc_nas.records.assembly import assemble
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.registry import make_strategy

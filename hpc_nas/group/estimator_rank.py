@@ -307,7 +307,8 @@ def run_estimator(
                 file=file,
             ).run()
     except RecordError as error:
-        link.send(protocol.Trouble(message=str(error)))
+        if link.connected:
+            link.send(protocol.Trouble(message=str(error)))
         raise
     finally:
         link.close()

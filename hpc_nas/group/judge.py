@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import estimator
 from hpc_nas.configuration import Configuration, Mode
+from hpc_nas.errors import ConfigurationError
 from hpc_nas.values import Observation, Outcome, Reason, State
+
+_SET_ELSEWHERE = {
+    "max_epochs": "[training] max_epochs",
+    "epochs_per_interval": "[training] epochs_per_interval",
+}
 
 
 def make_preset(configuration: Configuration, *, chance_accuracy: float) -> estimator.Preset:
-    """The configured estimator preset; `chance_accuracy` is the largest class's share in percent."""
+    """The configured estimator preset; `chance_accuracy` is the largest class's share in percent.
+
+    Raises ConfigurationError for an unknown preset or setting, and for a value out of its range.
+    """
     section, training = configuration.estimator, configuration.training
-    settings = {"chance_accuracy": chance_accuracy, **section.settings}
-    return estimator.preset(
-        section.preset,
-        max_epochs=training.max_epochs,
-        epochs_per_interval=training.epochs_per_interval,
-        **settings,
-    )
+    settings = dict(section.settings)
+    for name, where in _SET_ELSEWHERE.items():
+        if name in settings:
+            raise ConfigurationError(f"[estimator.settings] {name}: set it as {where}, which all rooms share")
+    try:
+        chance = float(settings.pop("chance_accuracy", chance_accuracy))
+        arguments: dict[str, Any] = settings
+        return estimator.preset(
+            section.preset,
+            max_epochs=training.max_epochs,
+            epochs_per_interval=training.epochs_per_interval,
+            chance_accuracy=chance,
+            **arguments,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"[estimator]: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

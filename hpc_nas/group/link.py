@@ -40,7 +40,7 @@ class CampaignLink:
 
     def connect(self, hello: Hello, *, timeout_s: float) -> Welcome:
         """Greet the campaign on all its addresses; raises LaunchError when none answers in time."""
-        sockets = [self._open(endpoint) for endpoint in self._connection.endpoints]
+        sockets = [self._open(index) for index in range(len(self._connection.endpoints))]
         poller = zmq.Poller()
         for socket in sockets:
             socket.send(encode(hello))
@@ -63,6 +63,11 @@ class CampaignLink:
         self._last_heard = self._clock()
         assert isinstance(message, Welcome)
         return message
+
+    @property
+    def connected(self) -> bool:
+        """Has the campaign answered?"""
+        return self._socket is not None
 
     @property
     def silent_s(self) -> float:
@@ -98,9 +103,9 @@ class CampaignLink:
             self._socket.close(linger=int(linger_s * 1000))
         self._context.term()
 
-    def _open(self, endpoint: str) -> zmq.Socket[bytes]:
+    def _open(self, index: int) -> zmq.Socket[bytes]:
         socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.IDENTITY, f"group-{self._group}".encode())
+        socket.setsockopt(zmq.IDENTITY, f"group-{self._group}.{index}".encode())
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.IPV6, 1)
         socket.setsockopt(zmq.SNDHWM, 10_000)
@@ -108,7 +113,7 @@ class CampaignLink:
         socket.curve_serverkey = self._connection.server_public.encode()
         socket.curve_publickey = self._connection.group_public.encode()
         socket.curve_secretkey = self._connection.group_secret.encode()
-        socket.connect(endpoint)
+        socket.connect(self._connection.endpoints[index])
         return socket
 
 

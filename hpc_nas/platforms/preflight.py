@@ -11,8 +11,10 @@ from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_line
 
 TIMEOUT_S = 60.0
+# One write per rank: lines of several ranks share one pipe.
 _ASK = (
-    "from mpi4py import MPI; print('size', MPI.COMM_WORLD.size, MPI.Get_library_version().split(chr(10))[0])"
+    "import os; from mpi4py import MPI; library = MPI.Get_library_version().split(chr(10))[0]; "
+    "os.write(1, f'size {MPI.COMM_WORLD.size} {library}{chr(10)}'.encode())"
 )
 
 

@@ -51,5 +51,5 @@ def test_environment_loses_leftovers_and_gains_thread_counts() -> None:
 
 def test_missing_launcher_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "PATH", "")
-    with pytest.raises(LaunchError, match=r"no 'no-such-mpiexec' beside .* pip install mpich"):
+    with pytest.raises(LaunchError, match=r"no 'no-such-mpiexec' beside .*pip install mpich"):
         find_mpiexec("no-such-mpiexec")

@@ -1,0 +1,230 @@
+"""Whole campaigns on this machine: Parsl, MPI, HDF5, the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import psutil
+import pytest
+
+from tests.campaign.harness import (
+    BIN,
+    FAULTY_SPACE,
+    GRACE_S,
+    QUICK,
+    ROOT,
+    arguments,
+    children_left,
+    count,
+    events,
+    processes_of,
+    run,
+    start,
+    wait_for,
+    write_campaign,
+)
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300)]
+
+LEFTOVERS = {
+    "PMI_RANK": "3",
+    "PMI_SIZE": "8",
+    "PMI_FD": "9",
+    "PMIX_NAMESPACE": "outer.1",
+    "PMIX_RANK": "3",
+    "PALS_RANKID": "3",
+    "OMPI_COMM_WORLD_SIZE": "8",
+    "OMPI_COMM_WORLD_RANK": "3",
+}
+
+
+def test_campaign_under_another_launchers_leftovers_ends_in_an_archive(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=6")
+    done = run(line, extra=LEFTOVERS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert processes_of(run_dir) == []
+
+    with h5py.File(run_dir / "campaign.h5") as archive:
+        numbers = archive["candidates"]["number"][:].tolist()
+        observations = archive["observations"][:]
+        assert numbers == list(range(6))
+        assert {"observations", "attempts", "forecasts", "outcomes"} <= set(archive)
+    epochs = Counter(observations["candidate"].tolist())
+    ended = {
+        e["outcome"]["candidate"]: e["outcome"] for e in events(run_dir) if e["event"] == "candidate_ended"
+    }
+    for number, outcome in ended.items():
+        assert epochs[number] * 0.5 == outcome["epochs"]
+
+    report = run([str(BIN / "hpc-nas"), "report", str(run_dir), "--json"])
+    figures = json.loads(report.stdout)
+    assert figures["candidates"] == sum(figures["outcomes"].values()) == 6
+    assert {"epochs_trained", "epochs_full", "epochs_saved_percent", "best", "elapsed_s"} <= set(figures)
+    assert run([str(BIN / "hpc-nas"), "report", str(run_dir)]).returncode == 0
+    assert list((run_dir / "report").glob("*.png"))
+    assert run([str(BIN / "hpc-nas"), "status", str(run_dir)]).returncode == 0
+
+    again = run(line)
+    assert again.returncode == 2
+    assert "already holds a campaign" in again.stderr
+    assert "--resume" in again.stderr
+
+
+def test_killed_campaign_is_resumed_without_repeating_finished_work(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=12")
+    process = start(line)
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 3, timeout_s=90, what="three outcomes")
+    family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    family |= {
+        p.pid for p in psutil.process_iter(["cmdline"]) if str(run_dir) in " ".join(p.info["cmdline"] or [])
+    }
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    wait_for(
+        lambda: children_left(family) == [], timeout_s=GRACE_S + 5, what="everything it started to leave"
+    )
+    assert processes_of(run_dir) == []
+
+    finished = {e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended"}
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = events(run_dir)
+    reopened = max(i for i, e in enumerate(after) if e["event"] == "campaign_opened")
+    assert after[reopened]["resumed"] is True
+    again = {e["candidate"] for e in after[reopened:] if e["event"] == "attempt_started"}
+    assert finished & again == set()
+    ended = Counter(e["outcome"]["candidate"] for e in after if e["event"] == "candidate_ended")
+    assert ended == Counter(range(12))
+    seeds = [e["candidate"]["seed"] for e in after if e["event"] == "candidate_drawn"]
+    assert len(seeds) == len(set(seeds)) == 12
+
+
+def test_interrupted_campaign_stops_in_order_and_goes_on(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=8")
+    process = start(line)
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    os.killpg(process.pid, signal.SIGINT)  # the whole foreground group, as a terminal does
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, output
+    assert "--resume" in output
+    assert processes_of(run_dir) == []
+    assert events(run_dir)[-1] == {
+        "event": "campaign_closed",
+        "reason": "stopped by SIGINT",
+        "time_s": events(run_dir)[-1]["time_s"],
+    }
+    done = run([*line, "--resume"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    ended = Counter(e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended")
+    assert ended == Counter(range(8))
+
+
+def test_network_that_kills_its_rank_is_charged_twice_and_its_neighbours_finish(tmp_path: Path) -> None:
+    """Candidates draw their own faults; the rank that dies under one ends its group, never the campaign."""
+    run_dir = tmp_path / "run"
+    settings = (
+        *(s for s in QUICK if not s.startswith("space.")),
+        f'space.name="{FAULTY_SPACE}:faulty"',
+        "campaign.num_candidates=8",
+        "campaign.seed=3",
+        "estimator.preset=none",
+        "group.backoff_s=0",
+    )
+    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings), timeout_s=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    drawn = {
+        e["candidate"]["number"]: e["candidate"]["parameters"]
+        for e in events(run_dir)
+        if e["event"] == "candidate_drawn"
+    }
+    ended = {
+        e["outcome"]["candidate"]: e["outcome"] for e in events(run_dir) if e["event"] == "candidate_ended"
+    }
+    num_batches = 2 * (1150 // 64)  # at_batch beyond the training: the fault never strikes
+    expected = {
+        "raise": ("failed", "build"),
+        "nan": ("failed", "non_finite"),
+        "oom": ("failed", "out_of_memory"),
+        "kill": ("failed", "crashed"),
+        "exit": ("failed", "crashed"),
+        "device_lost": ("failed", "crashed"),
+    }
+    for number, parameters in drawn.items():
+        strikes = parameters["fault"] in expected and parameters["at_batch"] <= num_batches - 2
+        outcome = (ended[number]["state"], ended[number]["reason"])
+        if strikes:
+            assert outcome == expected[parameters["fault"]], (number, parameters, ended[number])
+        elif parameters["fault"] not in expected:
+            assert outcome == ("finished", "full_budget"), (number, parameters, ended[number])
+    charged = Counter(
+        e["candidate"] for e in events(run_dir) if e["event"] == "attempt_lost" and e["charged"]
+    )
+    crashed = {number for number, outcome in ended.items() if outcome["reason"] == "crashed"}
+    assert crashed, "the seed was chosen so that some network kills its rank"
+    assert charged == Counter(dict.fromkeys(crashed, 2))
+
+
+def test_campaign_script_runs_under_parsl_run(tmp_path: Path) -> None:
+    campaign = tmp_path / "c.toml"
+    campaign.write_text(
+        "[campaign]\nnum_candidates = 2\n[training]\nmax_epochs = 1\nbatch_size = 64\n"
+        "[space]\nmax_conv_layers = 1\nmax_filters = 4\n"
+    )
+    platform = ROOT / "configs" / "platforms" / "local.toml"
+    run_dir = tmp_path / "run"
+    done = run(
+        [
+            str(BIN / "parsl"),
+            "run",
+            str(ROOT / "jobs" / "campaign.py"),
+            str(campaign),
+            str(platform),
+            str(run_dir),
+        ]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (run_dir / "campaign.h5").exists()
+    analysis = run([BIN / "python", str(ROOT / "jobs" / "analyze.py"), str(run_dir)])
+    assert analysis.returncode == 0, analysis.stdout + analysis.stderr
+
+
+def test_full_disk_stops_the_campaign_with_the_reason_and_files_stay_readable(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a small file system needs root to be mounted")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"can't mount a small file system: {mounted.stderr.decode()}")
+    try:
+        run_dir = disk / "run"
+        filler = disk / "filler"
+        line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=400")
+        process = start(line)
+        wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+        output, _ = process.communicate(timeout=90)
+        assert process.returncode == 2, output
+        assert "can't be written" in output or "No space left" in output
+        filler.unlink()
+        assert run([str(BIN / "hpc-nas"), "report", str(run_dir), "--json"]).returncode == 0
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

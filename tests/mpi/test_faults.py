@@ -1,0 +1,137 @@
+"""A real group of three ranks, and everything that can happen to it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpc_nas.campaign.postmortem import examine
+from hpc_nas.group import protocol
+from hpc_nas.records.row_file import RowFileReader
+from hpc_nas.values import Reason, State
+from tests.mpi.harness import GroupHarness, candidate, configure, processes_of
+
+pytestmark = pytest.mark.mpi
+
+
+def test_candidates_end_with_their_outcomes_and_the_trainer_goes_on(tmp_path: Path) -> None:
+    """Exceptions, NaN and lack of memory end the candidate alone: the next one on the same rank finishes."""
+    faults = ("none", "raise", "nan", "oom", "none", "none")
+    with GroupHarness(tmp_path / "run", configure()) as group:
+        group.assign(*(candidate(number, fault=fault) for number, fault in enumerate(faults)))
+        outcomes = group.until_ended(len(faults))
+    assert [(outcome.state, outcome.reason) for outcome in outcomes] == [
+        (State.FINISHED, Reason.FULL_BUDGET),
+        (State.FAILED, Reason.BUILD),
+        (State.FAILED, Reason.NON_FINITE),
+        (State.FAILED, Reason.OUT_OF_MEMORY),
+        (State.FINISHED, Reason.FULL_BUDGET),
+        (State.FINISHED, Reason.FULL_BUDGET),
+    ]
+    assert "this network raises while training" in outcomes[1].message
+    assert outcomes[0].epochs == 4.0
+    assert outcomes[0].best_accuracy is not None
+    assert outcomes[0].best_accuracy > 50.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "trace"),
+    [
+        ("kill", "was killed by SIGKILL"),
+        ("exit", "ended with exit code 3"),
+        ("device_lost", "raised DeviceLost"),
+    ],
+)
+def test_dead_trainer_ends_its_group_and_is_named(tmp_path: Path, fault: str, trace: str) -> None:
+    with GroupHarness(tmp_path / "run", configure()) as group:
+        group.assign(candidate(0, fault="slow", at_batch=100), candidate(1, fault=fault))
+        group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
+        exit = group.until_exit()
+        seats = {m.candidate: m.trainer for m in group.heard if isinstance(m, protocol.Started)}
+    found = examine(group.directory.group_dir(0), log=group.directory.launch_log_path(0), exit=exit)
+    assert exit.exit_code != 0
+    assert found.culprit == seats[1]
+    assert trace in found.message
+    assert processes_of(tmp_path) == []
+
+
+def test_estimator_that_dies_ends_the_group_and_is_named(tmp_path: Path) -> None:
+    with GroupHarness(tmp_path / "run", configure()) as group:
+        group.assign(candidate(0, fault="slow", at_batch=100), candidate(1, fault="slow", at_batch=100))
+        group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
+        group.ranks[2].send_signal(signal.SIGKILL)
+        exit = group.until_exit()
+    found = examine(group.directory.group_dir(0), log=group.directory.launch_log_path(0), exit=exit)
+    assert found.culprit == 2
+    assert processes_of(tmp_path) == []
+
+
+def test_estimator_that_raises_ends_the_group_with_its_words(tmp_path: Path) -> None:
+    configuration = configure()
+    harness = GroupHarness(tmp_path / "run", configuration)
+    harness.directory.rank_file_path(0, 2).write_bytes(b"in the way")
+    harness._thread.start()
+    exit = harness.until_exit()
+    harness.endpoint.close()
+    found = examine(harness.directory.group_dir(0), log=harness.directory.launch_log_path(0), exit=exit)
+    assert found.culprit == 2
+    assert "RecordError" in found.message
+    assert processes_of(tmp_path) == []
+
+
+def test_slow_estimator_holds_no_trainer_up(tmp_path: Path) -> None:
+    """With the estimator rank stopped by SIGSTOP the trainers' files keep growing."""
+    with GroupHarness(tmp_path / "run", configure("training.max_epochs=20")) as group:
+        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
+        group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
+        estimator = group.ranks[2]
+        estimator.suspend()
+        reader = RowFileReader(group.directory.rank_file_path(0, 0))
+        before = len(reader.read_new("observations"))
+        deadline = time.monotonic() + 30
+        grown = 0
+        while grown < 3 and time.monotonic() < deadline:
+            grown += len(reader.read_new("observations"))
+        estimator.resume()
+        reader.close()
+        outcomes = group.until_ended(2)
+    assert before >= 1
+    assert grown >= 3
+    assert [outcome.state for outcome in outcomes] == [State.FINISHED, State.FINISHED]
+
+
+def test_group_leaves_when_its_campaign_falls_silent(tmp_path: Path) -> None:
+    with GroupHarness(tmp_path / "run", configure()) as group:
+        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
+        group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
+        group.speaking = False
+        silent_since = time.monotonic()
+        exit = group.until_exit()
+    assert time.monotonic() - silent_since < 8.0
+    assert exit.exit_code == 0
+    assert processes_of(tmp_path) == []
+
+
+def test_group_that_is_sent_away_cancels_what_it_trains(tmp_path: Path) -> None:
+    with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
+        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
+        group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
+        group.endpoint.send(0, protocol.Leave(reason="enough"))
+        exit = group.until_exit()
+    assert exit.exit_code == 0
+    assert [(o.state, o.reason) for o in group.outcomes.values()] == [(State.CANCELLED, Reason.CANCELLED)] * 2
+
+
+def test_idle_estimator_does_not_spin(tmp_path: Path) -> None:
+    """A blocked MPI receive would burn a whole core; the bound here is far from both."""
+    with GroupHarness(tmp_path / "run", configure()) as group:
+        process = psutil.Process(group.ranks[2].pid)
+        before, since = process.cpu_times(), time.monotonic()
+        group.until(lambda: time.monotonic() - since > 3.0)
+        after = process.cpu_times()
+    busy_s = after.user + after.system - before.user - before.system
+    assert busy_s / 3.0 < 0.25

@@ -1,0 +1,85 @@
+"""What the estimator rank makes of observations, and what a late decision is worth."""
+
+from __future__ import annotations
+
+import math
+
+import estimator
+from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
+from hpc_nas.group.judge import Judge, make_preset
+from hpc_nas.values import Observation, Reason, State
+
+
+def observation(epoch: float, accuracy: float) -> Observation:
+    return Observation(
+        candidate=3,
+        attempt=1,
+        epoch=epoch,
+        val_accuracy=accuracy,
+        val_loss=1.0,
+        train_accuracy=accuracy,
+        train_loss=1.0,
+        learning_rate=0.1,
+        train_s=1.0,
+        validate_s=0.1,
+        time_s=1.0,
+    )
+
+
+def preset() -> estimator.Preset:
+    configuration = Configuration(
+        training=TrainingSection(max_epochs=10.0), estimator=EstimatorSection(preset="peng4nn")
+    )
+    return make_preset(configuration, chance_accuracy=10.0)
+
+
+def judge(mode: Mode) -> Judge:
+    return Judge(preset(), mode=mode, candidate=3, attempt=1)
+
+
+def saturating(count: int) -> list[Observation]:
+    return [observation(0.5 * i, 90.0 - 40.0 * math.exp(-0.8 * i)) for i in range(1, count + 1)]
+
+
+def test_decision_is_signalled_once() -> None:
+    verdicts = [judge_.observe(row) for judge_ in [judge(Mode.STOP)] for row in saturating(12)]
+    signals = [verdict.signal for verdict in verdicts if verdict.signal is not None]
+    assert signals == [Reason.CONVERGED]
+
+
+def test_stopped_candidate_keeps_the_estimate_of_its_decision() -> None:
+    subject = judge(Mode.STOP)
+    decision = None
+    for row in saturating(12):
+        verdict = subject.observe(row)
+        decision = verdict.decision if verdict.signal else decision
+    outcome = subject.conclude(State.STOPPED, reason=Reason.CONVERGED)
+    assert decision is not None
+    assert (outcome.estimate, outcome.spread) == (decision.estimate, decision.spread)
+    assert outcome.estimate is not None
+    assert abs(outcome.estimate - 90.0) < 0.5
+
+
+def test_decision_that_came_too_late_gives_way_to_what_was_measured() -> None:
+    subject = judge(Mode.STOP)
+    rows = saturating(20)
+    for row in rows:
+        subject.observe(row)
+    outcome = subject.conclude(State.FINISHED, reason=Reason.FULL_BUDGET)
+    assert outcome.estimate == outcome.best_accuracy == rows[-1].val_accuracy
+    assert outcome.spread == 0.0
+    assert outcome.epochs == 10.0
+
+
+def test_mode_observe_never_signals() -> None:
+    subject = judge(Mode.OBSERVE)
+    assert [subject.observe(row).signal for row in saturating(20)] == [None] * 20
+
+
+def test_failed_candidate_has_no_estimate() -> None:
+    subject = judge(Mode.STOP)
+    subject.observe(observation(0.5, 40.0))
+    outcome = subject.conclude(State.FAILED, reason=Reason.NON_FINITE, message="loss is nan")
+    assert outcome.estimate is None
+    assert outcome.best_accuracy == 40.0
+    assert outcome.message == "loss is nan"
