@@ -173,7 +173,7 @@ def _curves(tables: dict[str, Rows]) -> dict[_Attempt, _Curve]:
 
 
 def _epochs_all_attempts(curves: dict[_Attempt, _Curve], attempts: Rows) -> dict[int, float]:
-    """Epochs by candidate: what each attempt reported at its end, or its last observation if that is more."""
+    """Epochs by candidate: of each attempt up to its last observation, or what it reported at its end if more."""
     by_attempt = {key: curve.epochs for key, curve in curves.items()}
     columns = (attempts[name].tolist() for name in ("candidate", "attempt", "epochs"))
     for candidate, attempt, epochs in zip(*columns, strict=True):

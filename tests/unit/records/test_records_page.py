@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from test_archive import finished_run
+from run_helpers import finished_run
 
 from hpc_nas.records import layout
 from hpc_nas.records.archive import assemble, write_archive

@@ -1,0 +1,185 @@
+"""From ledger and rank files to one record, at any time of the campaign."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+from records_helpers import NAN, candidate, opened, same
+from run_helpers import finished_run, new_run, states, train
+
+from hpc_nas.configuration import Configuration
+from hpc_nas.records.archive import assemble, load_record
+from hpc_nas.records.ledger import (
+    AttemptLost,
+    AttemptStarted,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    GroupStarted,
+)
+from hpc_nas.records.rank_file import TrainerFile
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.values import Outcome, Reason, State
+
+
+def test_finished_campaign_is_assembled(tmp_path: Path) -> None:
+    record = assemble(finished_run(tmp_path / "run"))
+    drawn = candidate(0)
+    assert (record.name, record.host, record.commit) == ("campaign", "node1", "abc")
+    assert (record.versions, record.data) == ({"numpy": "2"}, {"num_train": 10})
+    assert (record.created_time, record.elapsed_s, record.close_reason) == (100.0, 12.5, "complete")
+    assert record.configuration == Configuration().model_dump(mode="json")
+    assert record.parameters == [drawn.parameters]
+    assert record.unreadable == ()
+    assert record.candidates.dtype.names is not None
+    assert dict(zip(record.candidates.dtype.names, record.candidates[0].item(), strict=True)) == {
+        "number": 0,
+        "seed": drawn.seed,
+        "num_parameters": drawn.num_parameters,
+        "num_layers": 4,
+        "macs": drawn.macs,
+        "redraws": 2,
+        "state": b"stopped",
+        "reason": b"converged",
+        "estimate": 88.5,
+        "spread": 0.25,
+        "best_accuracy": 87.0,
+        "epochs": 2.0,
+        "epochs_all_attempts": 2.25,
+        "attempts": 1,
+        "message": b"stable for 3 forecasts",
+    }
+    assert record.observations["epoch"].tolist() == [0.5, 1.0, 1.5, 2.0]
+    sources = {
+        name: getattr(record, name)[["group", "rank"]].tolist()
+        for name in ("observations", "attempts", "forecasts", "outcomes")
+    }
+    assert sources == {
+        "observations": [(0, 0)] * 4,
+        "attempts": [(0, 0)],
+        "forecasts": [(0, 1)],
+        "outcomes": [(0, 1)],
+    }
+
+
+def test_running_campaign_is_assembled_from_files_being_written(tmp_path: Path) -> None:
+    events: list[Event] = [opened(10.0)]
+    events += [CandidateDrawn(candidate=candidate(number), time_s=11.0) for number in range(4)]
+    events += [AttemptStarted(candidate=n, attempt=0, group=0, time_s=12.0) for n in range(3)]
+    events += [
+        AttemptLost(candidate=1, attempt=0, group=0, message="", charged=False, suspect=True, time_s=13.0),
+        AttemptLost(candidate=2, attempt=0, group=0, message="", charged=True, suspect=False, time_s=13.0),
+        AttemptStarted(candidate=2, attempt=1, group=1, time_s=14.0),
+    ]
+    directory = new_run(tmp_path / "run", events)
+    for group in (0, 1):
+        directory.create_group_dir(group)
+    with (
+        TrainerFile(directory.rank_file_path(0, 0), group=0, rank=0, device="cpu") as first,
+        TrainerFile(directory.rank_file_path(1, 1), group=1, rank=1, device="cpu") as second,
+    ):
+        train(first, 0, attempt=0, epochs=[0.5, 1.0])
+        train(first, 2, attempt=0, epochs=[0.5, 1.0, 1.5])
+        train(second, 2, attempt=1, epochs=[0.5])
+        record = load_record(directory.path)
+    assert states(record) == ["running", "queued", "running", "queued"]
+    columns = ("epochs", "epochs_all_attempts", "best_accuracy", "attempts", "estimate", "reason")
+    assert same(
+        record.candidates[list(columns)].tolist(),
+        [
+            (1.0, 1.0, 51.0, 1, NAN, b""),
+            (0.0, 0.0, NAN, 1, NAN, b""),
+            (0.5, 2.0, 50.5, 2, NAN, b""),
+            (0.0, 0.0, NAN, 0, NAN, b""),
+        ],
+    )
+    assert (record.elapsed_s, record.close_reason) == (4.0, "")
+
+
+def test_time_between_two_processes_does_not_count(tmp_path: Path) -> None:
+    events: list[Event] = [
+        opened(100.0),
+        GroupStarted(group=0, time_s=105.0),
+        opened(1000.0, resumed=True),
+        GroupStarted(group=1, time_s=1003.0),
+    ]
+    record = assemble(new_run(tmp_path / "run", events))
+    assert (record.created_time, record.elapsed_s) == (100.0, 8.0)
+
+
+def test_campaign_that_has_just_begun_is_an_empty_record(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.publish(directory.configuration_path, Configuration().model_dump_json())
+    record = load_record(directory.path)
+    assert (len(record.candidates), len(record.observations), record.elapsed_s) == (0, 0, 0.0)
+
+
+def test_files_of_killed_writers_count_and_broken_ones_are_named(tmp_path: Path) -> None:
+    directory = finished_run(tmp_path / "run")
+    directory.create_group_dir(1)
+    killed = directory.rank_file_path(1, 0)
+    child = os.fork()
+    if child == 0:
+        try:
+            train(TrainerFile(killed, group=1, rank=0, device="cpu"), 9, attempt=0, epochs=[0.5, 1.0])
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    whole = directory.rank_file_path(0, 0).read_bytes()
+    directory.rank_file_path(1, 1).write_bytes(whole[: len(whole) // 2])
+    directory.rank_file_path(1, 2).write_text("not HDF5")
+    with h5py.File(directory.rank_file_path(1, 3), "w", libver="latest") as file:
+        file["commit"] = np.zeros(1, dtype=[("observations", "<i8")])
+        file.create_dataset("observations", shape=(0,), maxshape=(None,), dtype=[("epoch", "<f8")])
+    record = assemble(directory)
+    group_of_nine = record.observations[record.observations["candidate"] == 9][["group", "epoch"]]
+    assert group_of_nine.tolist() == [(1, 0.5), (1, 1.0)]
+    assert [Path(text.partition(": ")[0]).name for text in record.unreadable] == [
+        "rank-00001.h5",
+        "rank-00002.h5",
+        "rank-00003.h5",
+    ]
+    assert "table 'observations' has no 'attempt'" in record.unreadable[2]
+
+
+def test_a_thousand_candidates_are_assembled_quickly(tmp_path: Path) -> None:
+    events: list[Event] = [opened(1.0)]
+    for number in range(1000):
+        events += [
+            CandidateDrawn(candidate=candidate(number), time_s=2.0),
+            AttemptStarted(candidate=number, attempt=0, group=0, time_s=3.0),
+            CandidateEnded(
+                outcome=Outcome(
+                    candidate=number,
+                    attempt=0,
+                    state=State.FINISHED,
+                    reason=Reason.FULL_BUDGET,
+                    estimate=50.0,
+                    spread=0.0,
+                    epochs=20.0,
+                ),
+                group=0,
+                time_s=4.0,
+            ),
+        ]
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.publish(directory.configuration_path, Configuration().model_dump_json())
+    header = b'{"kind": "hpc-nas ledger", "schema_version": 1}'
+    lines = [header, *(event.model_dump_json().encode() for event in events), b""]
+    directory.ledger_path.write_bytes(b"\n".join(lines))  # without a thousand fsyncs
+    directory.create_group_dir(0)
+    with TrainerFile(directory.rank_file_path(0, 0), group=0, rank=0, device="cpu") as trainer:
+        for number in range(1000):
+            train(trainer, number, attempt=0, epochs=[0.5 * (i + 1) for i in range(40)])
+    start = time.process_time()
+    record = assemble(directory)
+    elapsed_s = time.process_time() - start
+    assert record.candidates["epochs_all_attempts"].tolist() == [20.0] * 1000
+    assert len(record.observations) == 40_000
+    assert elapsed_s < 3.0  # about 0.3 on a free core
