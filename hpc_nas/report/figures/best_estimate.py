@@ -50,6 +50,6 @@ def draw_best_estimate(record: CampaignRecord, summary: Summary) -> Figure:
                 draw_points(axes, x, y, label=label, marker=marker, colour=colour, face=colour, size=4.5)
             )
     axes.set_xlabel(f"time since the start ({unit})")
-    axes.set_xlim(left=0.0)
+    axes.set_xlim(0.0, max(float(times[-1]) * 1.02, 1e-9))
     legend_below(figure, handles)
     return figure

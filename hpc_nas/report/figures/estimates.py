@@ -156,7 +156,7 @@ def _ranked(record: CampaignRecord) -> Figure:
         title=f"Estimates: {record.name}",
     )
     axes.set_xlim(0.0, len(rows) + 1.0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     values = np.concatenate((rows["estimate"], seen[np.isfinite(seen)]))
     margin = 2.0 + 0.05 * float(np.ptp(values))
     axes.set_ylim(

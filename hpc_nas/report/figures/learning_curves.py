@@ -45,7 +45,7 @@ def draw_learning_curves(record: CampaignRecord, summary: Summary) -> Figure:
     handles = _draw_lines(axes, by_number, state_of(record))
     handles += _mark_stops(axes, record, by_number)
     axes.set_xlim(0.0, float(record.configuration["training"]["max_epochs"]) * 1.02)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.margins(y=0.04)
     legend_below(figure, handles)
     return figure

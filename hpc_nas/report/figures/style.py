@@ -24,7 +24,7 @@ from hpc_nas.values import State
 
 DPI = 150
 WIDTH_INCHES = 6.5  # a page's text width
-LETTERS_OF_A_LINE = 84  # that fit into it, as the legend sets them
+LETTERS_OF_A_LINE = 92  # that fit into it, as the legend sets them
 LETTERS_OF_A_HANDLE = 6
 
 INK = "#222222"
