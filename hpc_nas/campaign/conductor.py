@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from typing import Protocol
 
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
 from hpc_nas.campaign.losses import Loss, LossAssessor
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import CampaignState, Entry
+from hpc_nas.campaign.view import View
 from hpc_nas.configuration import Configuration
 from hpc_nas.group import protocol
 from hpc_nas.records.ledger import (
@@ -33,13 +33,6 @@ logger = logging.getLogger(__name__)
 
 POLL_MS = 100
 BEAT_INTERVAL_S = 1.0
-
-
-class View(Protocol):
-    """Shows the user how the campaign stands."""
-
-    def update(self, state: CampaignState, progress: Progress) -> None:
-        """Called several times a second; draws when it sees fit."""
 
 
 class Conductor:

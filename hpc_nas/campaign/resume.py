@@ -155,6 +155,6 @@ def _is_alive(pid: int, *, since: float) -> bool:
     """Does the process that reported at `since` still run? A later one with the same pid is another."""
     try:
         process = psutil.Process(pid)
-        return process.create_time() < since and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.create_time() < since and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

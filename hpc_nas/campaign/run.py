@@ -41,7 +41,9 @@ from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter,
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.registry import make_strategy
 from hpc_nas.spaces.registry import load_space
+from hpc_nas.spaces.space import Space
 from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.training.intervals import check_batches
 from hpc_nas.training.preparation import DataSummary, prepare
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ def run_campaign(
     strategy = make_strategy(
         configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
     )
+    _check_batch_size(configuration, num_train=summary.num_train, space=space)
     directory = _open_directory(configuration, run_dir=run_dir, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(directory.lock())
@@ -111,6 +114,13 @@ def run_campaign(
         ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
     write_archive(assemble(directory), directory.archive_path)
     return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
+
+
+def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:
+    """A batch that does not fit the data would fail every candidate; one that a space draws is its own affair."""
+    batch_size = configuration.training.batch_size or space.options.get("batch_size")
+    if isinstance(batch_size, int):
+        check_batches(num_train, batch_size, configuration.training)
 
 
 def _open_directory(configuration: Configuration, *, run_dir: Path, resume: bool) -> RunDirectory:

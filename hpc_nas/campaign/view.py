@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +17,13 @@ from hpc_nas.campaign.progress import Progress, Seat
 from hpc_nas.campaign.state import CampaignState
 
 LINE_INTERVAL_S = 10.0
+
+
+class View(Protocol):
+    """Shows the user how the campaign stands."""
+
+    def update(self, state: CampaignState, progress: Progress) -> None:
+        """Called several times a second; draws when it sees fit."""
 
 
 class LiveView:
@@ -68,7 +77,7 @@ class LineView:
             self._console.print(line(state, progress), highlight=False, soft_wrap=True)
 
 
-def make_view(console: Console, *, title: str) -> LiveView | LineView:
+def make_view(console: Console, *, title: str) -> AbstractContextManager[View]:
     """The view that suits where the output goes."""
     return LiveView(console, title=title) if console.is_terminal else LineView(console)
 

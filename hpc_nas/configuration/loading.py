@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
@@ -41,7 +41,7 @@ def load_configuration(
         keys, value = parse_setting(setting)
         if keys[0] not in CAMPAIGN_TABLES + PLATFORM_TABLES:
             raise ConfigurationError(
-                f"--set {setting}: unknown table {keys[0]!r}{_nearest(keys[0], CAMPAIGN_TABLES + PLATFORM_TABLES)}"
+                f"--set {setting}: unknown table {keys[0]!r}{nearest(keys[0], CAMPAIGN_TABLES + PLATFORM_TABLES)}"
             )
         node: dict[str, Any] = tables.setdefault(keys[0], {})
         for key in keys[1:-1]:
@@ -50,7 +50,7 @@ def load_configuration(
                 raise ConfigurationError(f"--set {setting}: {key!r} holds a value, not a table")
             node = child
         node[keys[-1]] = value
-        origin[keys[0]] = f"--set {setting}" if keys[0] not in origin else origin[keys[0]]
+        origin[keys[0]] = origin.get(keys[0], f"--set {setting}")
     _resolve_paths(tables, campaign_path)
     return validate_tables(tables, origin=origin)
 
@@ -86,7 +86,7 @@ def _read_toml(path: Path, allowed: tuple[str, ...]) -> _Tables:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
     for name, table in content.items():
         if name not in allowed:
-            raise ConfigurationError(f"{path.name}: unknown table [{name}]{_nearest(name, allowed)}")
+            raise ConfigurationError(f"{path.name}: unknown table [{name}]{nearest(name, allowed)}")
         if not isinstance(table, dict):
             raise ConfigurationError(f"{path.name}: {name} must be a table, written [{name}]")
     return content
@@ -96,9 +96,13 @@ def _resolve_paths(tables: _Tables, campaign_path: Path | None) -> None:
     """Relative paths in a campaign file are relative to the working directory; make them absolute."""
     for table, key in (("data", "data_dir"), ("data", "name"), ("space", "name")):
         value = tables.get(table, {}).get(key)
-        if isinstance(value, str) and (key == "data_dir" or "/" in value or value.endswith((".npz", ".h5"))):
+        if isinstance(value, str) and (key == "data_dir" or _is_path(value)):
             location, colon, function = value.partition(":")
             tables[table][key] = str(Path(location).expanduser().absolute()) + colon + function
+
+
+def _is_path(value: str) -> bool:
+    return "/" in value or ".py:" in value or value.endswith((".npz", ".h5"))
 
 
 def _widen_numbers(node: Any, model: type[BaseModel] = Configuration) -> Any:
@@ -127,7 +131,7 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
         key = ".".join(location[1:])
         if item["type"] == "extra_forbidden":
             known = _keys_of(location[:-1])
-            lines.append(f"{where}unknown key {location[-1]!r}{_nearest(location[-1], known)}")
+            lines.append(f"{where}unknown key {location[-1]!r}{nearest(location[-1], known)}")
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
             lines.append(
@@ -143,10 +147,3 @@ def _keys_of(location: list[str]) -> tuple[str, ...]:
     for part in location:
         model = model.model_fields[part].annotation
     return tuple(model.model_fields)
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(sorted(known))}"

@@ -91,6 +91,7 @@ class EstimatorRank:
         self._next_beat = 0.0
         self._next_resend = 0.0
         self._credits_sent = -1
+        self._shown_alive = False
         self._leave_reason: str | None = None
 
     def run(self) -> None:
@@ -160,11 +161,20 @@ class EstimatorRank:
             self._next_beat = now + BEAT_INTERVAL_S
             self._credits_sent = self._roster.credits
             self._link.send(protocol.Beat(credits=self._credits_sent))
-            self._run_directory.alive_path(self._group).write_bytes(b"alive")
+            self._show_life()
         if now >= self._next_resend:
             self._next_resend = now + RESEND_INTERVAL_S
             for ended in self._unacknowledged.values():
                 self._link.send(ended)
+
+    def _show_life(self) -> None:
+        """For the supervisor: the file's first byte is the first beat, its time the last one (needs no space)."""
+        path = self._run_directory.alive_path(self._group)
+        if self._shown_alive:
+            os.utime(path)
+        else:
+            path.write_bytes(b"1")
+            self._shown_alive = True
 
     def _obey(self, message: protocol.FromCampaign) -> None:
         if isinstance(message, protocol.Assign):

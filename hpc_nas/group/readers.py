@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpc_nas.errors import RecordError
+from hpc_nas.records.layout import OBSERVATION
 from hpc_nas.records.rank_file import observation_from_row
 from hpc_nas.records.row_file import RowFileReader
 from hpc_nas.values import Observation
@@ -55,7 +56,11 @@ class ObservationReaders:
             reader = self._readers.get(path)
             if reader is not None and not reader.changed():
                 continue
-            yield from self.read(path)
+            try:
+                yield from self.read(path)
+            except (RecordError, ValueError) as error:  # not one of ours: it must not end this rank
+                logger.warning("ignored from now on: %s", error)
+                self._foreign.add(path)
 
     def close(self) -> None:
         """Close all files."""
@@ -71,9 +76,14 @@ class ObservationReaders:
             return None
         if reader is None:
             return None
-        if "observations" not in reader.tables:
+        if not _holds_observations(reader):
+            logger.warning("%s holds no observations of this layout, ignored from now on", path)
             reader.close()
             self._foreign.add(path)
             return None
         self._readers[path] = reader
         return reader
+
+
+def _holds_observations(reader: RowFileReader) -> bool:
+    return "observations" in reader.tables and reader.dtype("observations") == OBSERVATION

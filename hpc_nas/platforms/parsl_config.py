@@ -39,7 +39,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
                 poll_period=20,
                 interchange_launch_cmd=[*tether, str(scripts / "interchange.py")],
                 worker_logdir_root=str(parsl_dir),
-                provider=LocalProvider(
+                provider=LocalProvider(  # type: ignore[no-untyped-call]
                     init_blocks=1,
                     min_blocks=1,
                     max_blocks=1,

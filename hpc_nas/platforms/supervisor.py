@@ -1,7 +1,8 @@
 """Runs one worker group as a child and sees to its end; this is the task that Parsl places on a node.
 
-The group must not outlive its supervisor (parent-death signal), nor hang: while its estimator rank does not
-touch the group's `alive` file for `orphan_grace_s`, the group is killed.
+The group must not outlive its supervisor (parent-death signal), nor hang: it is killed when its estimator rank
+has not touched the group's `alive` file for `orphan_grace_s`, and when one of its ranks has died without the
+launcher ending the others (seen with MPICH's hydra, rarely).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hpc_nas.platforms.launch_line import group_environment, group_line
 from hpc_nas.records.run_directory import RunDirectory
 
 POLL_S = 0.05
+LAUNCHER_CLEANUP_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ def run_group(run_dir: str, group: int) -> GroupExit:
 def _wait(process: subprocess.Popen[bytes], *, alive: Path, configuration: Configuration) -> str:
     section = configuration.group
     pool = os.getppid()
+    first_death: float | None = None
     while process.poll() is None:
         if os.getppid() != pool:
             _kill_session(process)
@@ -65,6 +68,11 @@ def _wait(process: subprocess.Popen[bytes], *, alive: Path, configuration: Confi
         if (age_s := time.time() - status.st_mtime) > limit_s:
             _kill_session(process)
             return f"its estimator rank gave no sign of life for {age_s:.0f} s"
+        if first_death is None and any(alive.parent.glob("died-*.json")):
+            first_death = time.monotonic()
+        if first_death is not None and time.monotonic() - first_death > LAUNCHER_CLEANUP_S:
+            _kill_session(process)
+            return "a rank had died and the launcher left the others running"
         time.sleep(POLL_S)
     return ""
 

@@ -62,7 +62,6 @@ class GroupReported(_Event):
     host: str
     pid: int
     num_trainers: int
-    devices: list[str] = Field(default_factory=list)
 
 
 class GroupEnded(_Event):

@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -93,6 +94,11 @@ class RowFileReader:
     def tables(self) -> tuple[str, ...]:
         """Names of the tables."""
         return tuple(self._tables)
+
+    def dtype(self, table: str) -> np.dtype[Any]:
+        """What a row of this table is made of."""
+        dtype: np.dtype[Any] = self._dtypes[table]
+        return dtype
 
     def changed(self) -> bool:
         """Has the file been written since the last call (or never asked)? Costs one stat."""

@@ -8,12 +8,13 @@ from functools import partial
 from optuna.samplers import BaseSampler
 
 from hpc_nas.configuration import SearchSection
+from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_sampler
 from hpc_nas.search.strategy import Strategy
 from hpc_nas.search.tpe import tpe_sampler
-from hpc_nas.spaces.options import nearest, resolve_options
+from hpc_nas.spaces.options import resolve_options
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.space import Space
 

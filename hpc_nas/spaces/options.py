@@ -8,16 +8,16 @@ ours and a user's own, are checked by the same few lines.
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import HpcNasError
 
-__all__ = ["nearest", "resolve_options"]
+__all__ = ["resolve_options"]
 
 
 def resolve_options(
@@ -56,15 +56,6 @@ def resolve_options(
         else:
             resolved[name] = parameter.default
     return resolved
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(names)}" if names else "; there are none"
 
 
 def _is_positional(parameter: inspect.Parameter) -> bool:

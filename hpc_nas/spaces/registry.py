@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 from hpc_nas.configuration import SpaceSection
+from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import SpaceError
-from hpc_nas.spaces.options import nearest, resolve_options
+from hpc_nas.spaces.options import resolve_options
 from hpc_nas.spaces.random_cnn import random_cnn
 from hpc_nas.spaces.space import Space, SpaceFunction
 

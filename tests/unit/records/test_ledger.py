@@ -30,7 +30,7 @@ from hpc_nas.values import Outcome, Reason, State
 
 ALL_KINDS: list[Event] = [
     *finished_campaign(),
-    GroupReported(group=0, host="n", pid=7, num_trainers=2, devices=["cuda:0", "cuda:1"], time_s=1.0),
+    GroupReported(group=0, host="n", pid=7, num_trainers=2, time_s=1.0),
     AttemptLost(candidate=0, attempt=0, group=0, message="died", charged=True, suspect=False, time_s=1.0),
     ResultIgnored(outcome=outcome(0), group=1, why="stale attempt", time_s=1.0),
     GroupEnded(group=0, reason="zwölf Boxkämpfer\njagen Viktor", time_s=1.0),
