@@ -79,7 +79,7 @@ def run_campaign(
     directory = _open_directory(configuration, run_dir=run_dir, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(directory.lock())
-        _log_to(directory.campaign_log_path, stack)
+        _log_to(directory.campaign_log_path, console=console, stack=stack)
         state = CampaignState(num_candidates=configuration.campaign.num_candidates)
         events = read_ledger(directory.ledger_path).events if directory.ledger_path.exists() else ()
         for event in events:
@@ -181,15 +181,31 @@ def _stop_on_signals(conductor: Conductor) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _log_to(path: Path, stack: ExitStack) -> None:
-    """Log this process into the run directory."""
+class _ConsoleHandler(logging.Handler):
+    """Prints warnings above the live view, instead of through it."""
+
+    def __init__(self, console: Console):
+        super().__init__(level=logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(self.format(record), highlight=False, markup=False, soft_wrap=True)
+
+
+def _log_to(path: Path, *, console: Console, stack: ExitStack) -> None:
+    """Log this process into the run directory, and its warnings to the user as well."""
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        file = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise RecordError(f"{path}: can't be written: {error}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     package = logging.getLogger("hpc_nas")
-    package.addHandler(handler)
+    before = (package.level, package.propagate)
     package.setLevel(logging.INFO)
-    stack.callback(handler.close)
-    stack.callback(package.removeHandler, handler)
+    package.propagate = False
+    for handler in (file, _ConsoleHandler(console)):
+        package.addHandler(handler)
+        stack.callback(handler.close)
+        stack.callback(package.removeHandler, handler)
+    stack.callback(package.setLevel, before[0])
+    stack.callback(setattr, package, "propagate", before[1])

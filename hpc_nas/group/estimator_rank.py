@@ -275,8 +275,8 @@ class EstimatorRank:
         assert self._leave_reason is not None
         grace_s = self._configuration.group.orphan_grace_s
         logger.info("group %d leaves: %s", self._group, self._leave_reason)
-        trainers = sorted(self._paths)
-        for trainer in trainers:
+        self._roster.close()
+        for trainer in sorted(self._paths):
             self._outbox.send(Leave(), to=trainer)
         deadline = time.monotonic() + grace_s / 4
         while self._roster.running and time.monotonic() < deadline:

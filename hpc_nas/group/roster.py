@@ -51,6 +51,11 @@ class Roster:
         self._received += len(assignments)
         self._held.extend(assignments)
 
+    def close(self) -> None:
+        """Nothing is placed any more: what is held goes back to the campaign with the group's end."""
+        self._held.clear()
+        self._prefetch = 0
+
     def place(self) -> list[tuple[int, Assignment]]:
         """Hand held assignments to free trainers; the caller sends what is returned."""
         placed = []

@@ -118,7 +118,7 @@ def test_group_leaves_when_its_campaign_falls_silent(tmp_path: Path) -> None:
 
 def test_group_that_is_sent_away_cancels_what_it_trains(tmp_path: Path) -> None:
     with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
-        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
+        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(4)))
         group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
         group.endpoint.send(0, protocol.Leave(reason="enough"))
         exit = group.until_exit()

@@ -47,6 +47,17 @@ def test_signal_for_an_attempt_that_is_over_has_no_addressee() -> None:
     assert roster.trainer_of(5, 1) is None
 
 
+def test_closed_roster_places_nothing_on_a_trainer_that_becomes_free() -> None:
+    roster = Roster(num_trainers=1, prefetch=1)
+    roster.present(0)
+    roster.receive([assignment(7), assignment(8)])
+    roster.place()
+    roster.close()
+    roster.left(0)
+    assert roster.place() == []
+    assert roster.running == {}
+
+
 class RosterMachine(RuleBasedStateMachine):
     """A campaign that sends within the credits, and trainers that come and go."""
 
