@@ -37,6 +37,7 @@ def load_configuration(
         for name, table in _read_toml(path, allowed).items():
             tables.setdefault(name, {}).update(table)
             origin[name] = path.name
+            origin.update({f"{name}.{key}": path.name for key in table})
     for setting in settings:
         keys, value = parse_setting(setting)
         if keys[0] not in CAMPAIGN_TABLES + PLATFORM_TABLES:
@@ -50,13 +51,14 @@ def load_configuration(
                 raise ConfigurationError(f"--set {setting}: {key!r} holds a value, not a table")
             node = child
         node[keys[-1]] = value
-        origin[keys[0]] = origin.get(keys[0], f"--set {setting}")
+        origin[".".join(keys[:2])] = f"--set {setting}"
+        origin.setdefault(keys[0], f"--set {setting}")
     _resolve_paths(tables, campaign_path)
     return validate_tables(tables, origin=origin)
 
 
 def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:
-    """Tables as read -> Configuration; `origin` names the file each table came from."""
+    """Tables as read -> Configuration; `origin` names the file that each table, or `table.key`, came from."""
     try:
         return Configuration.model_validate(_widen_numbers(tables))
     except ValidationError as error:
@@ -102,7 +104,7 @@ def _resolve_paths(tables: _Tables, campaign_path: Path | None) -> None:
 
 
 def _is_path(value: str) -> bool:
-    return "/" in value or ".py:" in value or value.endswith((".npz", ".h5"))
+    return "/" in value or ".py:" in value or value.endswith((".npz", ".h5", ".hdf5"))
 
 
 def _widen_numbers(node: Any, model: type[BaseModel] = Configuration) -> Any:
@@ -127,16 +129,15 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
     for item in error.errors():
         location = [str(part) for part in item["loc"]]
         table = location[0] if location else ""
-        where = f"{origin.get(table, 'configuration')} [{table}]: " if table else ""
+        source = origin.get(".".join(location[:2]), origin.get(table or "group", "configuration"))
+        where = f"{source} [{table}]: " if table else ""
         key = ".".join(location[1:])
         if item["type"] == "extra_forbidden":
             known = _keys_of(location[:-1])
             lines.append(f"{where}unknown key {location[-1]!r}{nearest(location[-1], known)}")
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
-            lines.append(
-                f"{where}{message}" if table else f"{next(iter(origin.values()), 'configuration')} {message}"
-            )
+            lines.append(f"{where}{message}" if table else f"{source} {message}")
         else:
             lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
     return lines

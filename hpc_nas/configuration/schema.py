@@ -24,7 +24,9 @@ class Mode(StrEnum):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, ser_json_inf_nan="constants"
+    )
 
 
 class CampaignSection(_Section):
@@ -72,8 +74,8 @@ class SearchSection(BaseModel):
 class TrainingSection(_Section):
     """How every candidate is trained. A key that is not set is the space's own recipe."""
 
-    max_epochs: float = Field(default=20.0, gt=0.0, description="e_max of PEng4NN, Table II")
-    epochs_per_interval: float = Field(default=0.5, gt=0.0, description="E: epochs between validations")
+    max_epochs: float = Field(default=20.0, gt=0.0, le=1e6, description="e_max of PEng4NN, Table II")
+    epochs_per_interval: float = Field(default=0.5, ge=1e-6, description="E: epochs between validations")
     batch_size: int | None = Field(default=None, ge=1)
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] | None = None
     learning_rate: float | None = Field(default=None, gt=0.0)

@@ -1,0 +1,199 @@
+"""Campaign and platform files, and what is said where they hold something that can't be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.configuration import Configuration, Mode, load_configuration
+from hpc_nas.errors import ConfigurationError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path | None, *settings: str, platform_path: Path | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path, platform_path=platform_path, settings=settings)
+    return str(caught.value)
+
+
+def test_nothing_said_is_the_default() -> None:
+    assert load_configuration(None) == Configuration()
+
+
+def test_files_and_settings_are_laid_over_each_other(tmp_path: Path) -> None:
+    campaign = write(
+        tmp_path / "fashion.toml",
+        '[campaign]\nname = "fashion"\nseed = 3\n[training]\nmax_epochs = 10\n'
+        '[space]\nname = "random-cnn"\nmax_filters = 8\n[group]\ntrainers_per_node = 3\nprefetch = 1\n',
+    )
+    platform = write(tmp_path / "node.toml", '[platform]\nname = "node"\n[group]\ntrainers_per_node = 4\n')
+    configuration = load_configuration(
+        campaign, platform_path=platform, settings=("campaign.seed=5", "estimator.mode=observe")
+    )
+    assert (configuration.campaign.name, configuration.campaign.seed) == ("fashion", 5)
+    assert configuration.space.options == {"max_filters": 8}
+    assert (configuration.group.trainers_per_node, configuration.group.prefetch) == (4, 1)
+    assert configuration.platform.name == "node"
+    assert configuration.estimator.mode is Mode.OBSERVE
+    assert configuration.world_size == 5
+    assert configuration.max_epochs == 10.0
+    assert type(configuration.training.max_epochs) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[training]\nmax_epoch = 3\n",
+            "c.toml [training]: unknown key 'max_epoch'; did you mean 'max_epochs'?",
+        ),
+        ("[trainig]\n", "c.toml: unknown table [trainig]; did you mean 'training'?"),
+        ("seed = 1\n", "c.toml: unknown table [seed]"),
+        ("training = 3\n", "c.toml: training must be a table, written [training]"),
+        (
+            '[campaign]\nseed = "one"\n',
+            "c.toml [campaign]: seed = 'one' is not allowed: Input should be a valid integer",
+        ),
+        (
+            "[campaign]\nseed = true\n",
+            "c.toml [campaign]: seed = True is not allowed: Input should be a valid integer",
+        ),
+        (
+            "[campaign]\nnum_candidates = 0\n",
+            "c.toml [campaign]: num_candidates = 0 is not allowed: "
+            "Input should be greater than or equal to 1",
+        ),
+        (
+            "[data]\nvalidation_fraction = 1\n",
+            "c.toml [data]: validation_fraction = 1.0 is not allowed: Input should be less than 1",
+        ),
+        (
+            '[training]\nschedule = "cosin"\n',
+            "c.toml [training]: schedule = 'cosin' is not allowed: "
+            "Input should be 'constant', 'cosine' or 'step'",
+        ),
+        ("[training]\nmax_epochs = inf\n", "c.toml [training]: max_epochs = inf is not allowed: "),
+        ("[training]\nlearning_rate = inf\n", "c.toml [training]: learning_rate = inf is not allowed: "),
+        ("[training]\nlearning_rate = nan\n", "c.toml [training]: learning_rate = nan is not allowed: "),
+        (
+            "[training]\nepochs_per_interval = 1e-310\n",
+            "c.toml [training]: epochs_per_interval = 1e-310 is not allowed: ",
+        ),
+        (
+            '[estimator]\nmode = "watch"\n',
+            "c.toml [estimator]: mode = 'watch' is not allowed: Input should be 'stop' or 'observe'",
+        ),
+        ("[platform]\naddresses = [1]\n", "c.toml [platform]: addresses.0 = 1 is not allowed: "),
+        ("[training\n", "c.toml: not valid TOML: "),
+    ],
+)
+def test_message_names_file_table_key_and_what_is_allowed(tmp_path: Path, text: str, expected: str) -> None:
+    message = refusal(write(tmp_path / "c.toml", text))
+    assert message.removeprefix(f"{tmp_path}/").startswith(expected)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.toml", "[campaign]\nsed = 1\n[training]\nmax_epochs = -1\nbatch_size = 0\n")
+    lines = refusal(path).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "c.toml [campaign]",
+        "c.toml [training]",
+        "c.toml [training]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("epochs_per_interval = 0.3", "use 0.25, 0.5, 1, 2, ..."),
+        ("epochs_per_interval = 1.5", "use 0.25, 0.5, 1, 2, ..."),
+        ("epochs_per_interval = 0.5\nmax_epochs = 10.25", "is not a whole number of intervals of 0.5 epochs"),
+        ("epochs_per_interval = 4\nmax_epochs = 10", "use 8"),
+        ("epochs_per_interval = 4\nmax_epochs = 2", "use 4"),
+    ],
+)
+def test_intervals_must_divide_the_budget(tmp_path: Path, text: str, hint: str) -> None:
+    message = refusal(write(tmp_path / "c.toml", f"[training]\n{text}\n"))
+    assert message.startswith("c.toml [training]: ")
+    assert hint in message
+
+
+@pytest.mark.parametrize("text", ["epochs_per_interval = 0.1", "epochs_per_interval = 3\nmax_epochs = 9"])
+def test_intervals_that_divide_are_taken(tmp_path: Path, text: str) -> None:
+    load_configuration(write(tmp_path / "c.toml", f"[training]\n{text}\n"))
+
+
+def test_trainers_must_find_a_gpu_each(tmp_path: Path) -> None:
+    campaign = write(tmp_path / "c.toml", "[campaign]\nseed = 1\n")
+    platform = write(
+        tmp_path / "node.toml", "[platform]\ngpus_per_node = 6\n[group]\ntrainers_per_node = 7\n"
+    )
+    assert refusal(campaign, platform_path=platform) == (
+        "node.toml [group]: 1 group(s) of trainers_per_node = 7 but the platform has 6 GPUs per node and "
+        "gpu_share = 1; use trainers_per_node = 6, or gpu_share = 2"
+    )
+    load_configuration(campaign, platform_path=platform, settings=("group.gpu_share=2",))
+    load_configuration(campaign, platform_path=platform, settings=("group.trainers_per_node=6",))
+    assert "2 group(s)" in refusal(
+        campaign, "group.num_groups=2", "group.trainers_per_node=4", platform_path=platform
+    )
+
+
+def test_mistake_of_a_setting_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    campaign = write(tmp_path / "c.toml", "[training]\nmax_epochs = 10\n")
+    assert refusal(campaign, "training.batch_size=0").startswith(
+        "--set training.batch_size=0 [training]: batch_size = 0 is not allowed"
+    )
+
+
+def test_platform_file_holds_platform_tables_only(tmp_path: Path) -> None:
+    platform = write(tmp_path / "node.toml", "[training]\nmax_epochs = 3\n")
+    assert (
+        refusal(None, platform_path=platform)
+        == "node.toml: unknown table [training]; known are group, platform"
+    )
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, lambda path: path.write_bytes(b"\xff\xfe")])
+def test_file_that_cant_be_read_is_named(tmp_path: Path, make: object) -> None:
+    path = tmp_path / "c.toml"
+    assert callable(make)
+    make(path)
+    message = refusal(path)
+    assert message.startswith(f"{path}: ")
+    assert ("no such file" in message) or ("can't be read" in message)
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("data.data_dir=images", "{here}/images"),
+        ("data.name=mine.npz", "{here}/mine.npz"),
+        ("data.name=mine.h5", "{here}/mine.h5"),
+        ("data.name=mine.hdf5", "{here}/mine.hdf5"),
+        ("data.name=digits", "digits"),
+        ("space.name=mine.py:space", "{here}/mine.py:space"),
+        ("space.name=random-cnn", "random-cnn"),
+        ("data.name=/abs/mine.npz", "/abs/mine.npz"),
+    ],
+)
+def test_relative_paths_begin_at_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, expected: str
+) -> None:
+    """Ranks run elsewhere, so paths are absolute from here on; names are left as they are."""
+    monkeypatch.chdir(tmp_path)
+    configuration = load_configuration(None, settings=(setting,))
+    table, _, key = setting.partition("=")[0].partition(".")
+    found = getattr(getattr(configuration, table), key)
+    assert found == expected.format(here=tmp_path)
+
+
+def test_home_directory_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    configuration = load_configuration(None, settings=("data.data_dir=~/images",))
+    assert configuration.data.data_dir == f"{tmp_path}/images"
