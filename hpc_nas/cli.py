@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import datetime
@@ -48,7 +49,9 @@ def run(
 
     overrides = list(settings or [])
     overrides += [f"campaign.seed={seed}"] if seed is not None else []
-    overrides += [f'data.data_dir="{data_dir}"'] if data_dir is not None else []
+    overrides += (
+        [f"data.data_dir={json.dumps(str(data_dir), ensure_ascii=False)}"] if data_dir is not None else []
+    )
     if campaign is None:
         configuration = _configuration_of(run_dir, resume=resume, overrides=overrides)
     else:
