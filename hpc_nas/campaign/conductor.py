@@ -79,8 +79,10 @@ class Conductor:
     def run(self) -> str:
         """Serve until every candidate has an outcome or a stop is requested; returns why it ended."""
         try:
+            self._draw_first()
             while not self._state.complete and self._stop_reason is None:
                 self._pool.start_missing(before_start=self._on_group_start)
+                self._pool.check_overdue(self._heard)
                 self._turn(POLL_MS)
                 self._dispatch()
             if self._stop_reason is None:
@@ -182,6 +184,16 @@ class Conductor:
                 assignment = protocol.Assignment(candidate=entry.candidate, attempt=attempt)
                 self._endpoint.send(group, protocol.Assign(assignments=[assignment]))
 
+    def _draw_first(self) -> None:
+        """One candidate before any group is started: the first draw may load much, and groups wait for no one."""
+        if self._state.num_drawn == 0:
+            self._draw()
+
+    def _draw(self) -> Entry:
+        number = self._state.num_drawn
+        self._record(CandidateDrawn(candidate=self._strategy.ask(number), time_s=time.time()))
+        return self._state.entries[number]
+
     def _next_for(self, group: int) -> Entry | None:
         """Suspects run alone in their group; then come those that wait for another attempt, then new ones."""
         in_flight = self._state.in_flight(group)
@@ -193,9 +205,7 @@ class Conductor:
             return waiting
         if self._state.num_drawn >= self._configuration.campaign.num_candidates:
             return None
-        number = self._state.num_drawn
-        self._record(CandidateDrawn(candidate=self._strategy.ask(number), time_s=time.time()))
-        return self._state.entries[number]
+        return self._draw()
 
     # --- groups that start and end -----------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class GroupPool:
         self._clock = clock
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
         self._futures: dict[int, Future[GroupExit]] = {}
+        self._started: dict[int, float] = {}
         self._fruitful: set[int] = set()
         self._failed_starts = 0
         self._not_before = 0.0
@@ -57,8 +58,23 @@ class GroupPool:
             self._run_directory.create_group_dir(group)
             before_start(group)
             self._futures[group] = self._submit(str(self._run_directory.path), group)
+            self._started[group] = self._clock()
             started.append(group)
         return started
+
+    def check_overdue(self, heard: set[int]) -> None:
+        """Raises LaunchError for a group that has not reported within twice `start_timeout_s`.
+
+        A launched group that never reports is ended by its supervisor after `start_timeout_s`; one that is
+        overdue all the same was never launched: Parsl has no worker for it.
+        """
+        limit_s = 2 * self._section.start_timeout_s
+        for group in self._futures:
+            if group not in heard and self._clock() - self._started[group] > limit_s:
+                raise LaunchError(
+                    f"group {group} has not reported within {limit_s:g} s: Parsl found no worker to start it on; "
+                    f"its logs are in {self._run_directory.parsl_dir}"
+                )
 
     def mark_fruitful(self, group: int) -> None:
         """This group has taken up a candidate: its death is not a failed start."""

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,7 @@ from hpc_nas.campaign.resume import OldGroups, check_same_configuration
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.campaign.view import make_view
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import RecordError
+from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.group.judge import make_preset
 from hpc_nas.platforms.parsl_config import parsl_config
@@ -40,6 +40,7 @@ from hpc_nas.records.assembly import assemble
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.registry import make_strategy
+from hpc_nas.search.strategy import Strategy
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.cache import data_cache_dir
@@ -80,40 +81,60 @@ def run_campaign(
     with ExitStack() as stack:
         stack.enter_context(directory.lock())
         _log_to(directory.campaign_log_path, console=console, stack=stack)
-        state = CampaignState(num_candidates=configuration.campaign.num_candidates)
-        events = read_ledger(directory.ledger_path).events if directory.ledger_path.exists() else ()
-        for event in events:
-            state.apply(event)
-        for number in sorted(state.entries):
-            strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
+        state = _restore(configuration, directory=directory, strategy=strategy)
         ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
         ledger.append(_opened(configuration, summary=summary, resumed=resume))
         endpoint = _listen(directory, configuration=configuration, stack=stack)
         losses = LossAssessor(directory, configuration=configuration, preset=preset)
-        OldGroups(
-            state, ledger=ledger, strategy=strategy, endpoint=endpoint, losses=losses, directory=directory
-        ).settle(grace_s=configuration.group.orphan_grace_s)
-        if state.complete:
+        try:
+            OldGroups(
+                state, ledger=ledger, strategy=strategy, endpoint=endpoint, losses=losses, directory=directory
+            ).settle(grace_s=configuration.group.orphan_grace_s)
             reason = "complete"
-        else:
-            stack.enter_context(_parsl(configuration, directory=directory))
-            view = stack.enter_context(make_view(console, title=configuration.campaign.name))
-            conductor = Conductor(
-                configuration,
-                state=state,
-                ledger=ledger,
-                strategy=strategy,
-                endpoint=endpoint,
-                pool=GroupPool(directory, section=configuration.group),
-                losses=losses,
-                chance_accuracy=summary.chance_accuracy,
-                view=view,
-            )
-            with _stop_on_signals(conductor):
-                reason = conductor.run()
-        ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
-    write_archive(assemble(directory), directory.archive_path)
+            if not state.complete:
+                with (
+                    parsl.load(parsl_config(configuration, parsl_dir=directory.parsl_dir)),
+                    make_view(console, title=configuration.campaign.name) as view,
+                ):
+                    conductor = Conductor(
+                        configuration,
+                        state=state,
+                        ledger=ledger,
+                        strategy=strategy,
+                        endpoint=endpoint,
+                        pool=GroupPool(directory, section=configuration.group),
+                        losses=losses,
+                        chance_accuracy=summary.chance_accuracy,
+                        view=view,
+                    )
+                    with _stop_on_signals(conductor):
+                        reason = conductor.run()
+        except HpcNasError as error:
+            with suppress(HpcNasError):  # the error itself says more than that its trace can't be kept
+                _close_books(directory, ledger=ledger, reason=str(error))
+            raise
+        _close_books(directory, ledger=ledger, reason=reason)
     return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
+
+
+def _restore(configuration: Configuration, *, directory: RunDirectory, strategy: Strategy) -> CampaignState:
+    """The standing that the ledger tells, in the strategy as well."""
+    state = CampaignState(num_candidates=configuration.campaign.num_candidates)
+    if directory.ledger_path.exists():
+        ledger = read_ledger(directory.ledger_path)
+        if ledger.damaged_tail is not None:
+            logger.warning("%s: dropped a damaged last line", directory.ledger_path)
+        for event in ledger.events:
+            state.apply(event)
+    for number in sorted(state.entries):
+        strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
+    return state
+
+
+def _close_books(directory: RunDirectory, *, ledger: LedgerWriter, reason: str) -> None:
+    """The last line of the ledger, and the archive of all that is recorded."""
+    ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
+    write_archive(assemble(directory), directory.archive_path)
 
 
 def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:
@@ -158,12 +179,6 @@ def _listen(directory: RunDirectory, *, configuration: Configuration, stack: Exi
 
 
 @contextmanager
-def _parsl(configuration: Configuration, *, directory: RunDirectory) -> Iterator[None]:
-    with parsl.load(parsl_config(configuration, parsl_dir=directory.parsl_dir)):
-        yield
-
-
-@contextmanager
 def _stop_on_signals(conductor: Conductor) -> Iterator[None]:
     """First SIGINT or SIGTERM: stop in order. Second SIGINT: at once."""
 
@@ -199,13 +214,14 @@ def _log_to(path: Path, *, console: Console, stack: ExitStack) -> None:
     except OSError as error:
         raise RecordError(f"{path}: can't be written: {error}") from error
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    package = logging.getLogger("hpc_nas")
-    before = (package.level, package.propagate)
-    package.setLevel(logging.INFO)
-    package.propagate = False
-    for handler in (file, _ConsoleHandler(console)):
-        package.addHandler(handler)
-        stack.callback(handler.close)
-        stack.callback(package.removeHandler, handler)
-    stack.callback(package.setLevel, before[0])
-    stack.callback(setattr, package, "propagate", before[1])
+    to_both, to_file = (file, _ConsoleHandler(console)), (file,)
+    for name, level, handlers in (("hpc_nas", logging.INFO, to_both), ("parsl", logging.WARNING, to_file)):
+        log = logging.getLogger(name)
+        stack.callback(log.setLevel, log.level)
+        stack.callback(setattr, log, "propagate", log.propagate)
+        log.setLevel(level)
+        log.propagate = False  # Parsl's tracebacks of what the campaign handles are not for the terminal
+        for handler in handlers:
+            log.addHandler(handler)
+            stack.callback(log.removeHandler, handler)
+    stack.callback(file.close)

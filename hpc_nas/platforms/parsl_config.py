@@ -47,10 +47,13 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
                     worker_init=f"export PATH={shlex.quote(str(scripts))}:$PATH",
                 ),
                 encrypted=True,
+                # Parsl's own would give the executor up for good once its only block has died.
+                block_error_handler=False,
             )
         ],
         run_dir=str(parsl_dir),
         retries=0,
-        strategy="none",
+        strategy="simple",  # starts another block when one has died
+        strategy_period=2,
         initialize_logging=False,
     )
