@@ -1,0 +1,104 @@
+"""Who died first, and of what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.campaign.postmortem import Postmortem, examine
+from hpc_nas.platforms.supervisor import GroupExit
+
+KILLED_BY_LAUNCHER = -15
+
+
+def raised(directory: Path, rank: int, *, at: float, error: str = "RuntimeError: no") -> None:
+    words = {"rank": rank, "error": error, "traceback": "", "time_s": at}
+    (directory / f"last-words-{rank:05d}.json").write_text(json.dumps(words))
+
+
+def died(directory: Path, rank: int | str, *, at: float, exit_code: int) -> None:
+    record = {"rank": str(rank), "pid": 77, "exit_code": exit_code, "time_s": at}
+    (directory / f"died-{rank}.json").write_text(json.dumps(record))
+
+
+def find(directory: Path, *, exit_code: int = 9, killed: str = "") -> Postmortem:
+    end = GroupExit(group=0, exit_code=exit_code, killed=killed)
+    return examine(directory, log=directory / "launch.log", exit=end)
+
+
+def test_first_death_names_the_culprit_and_the_launchers_victims_are_innocent(tmp_path: Path) -> None:
+    died(tmp_path, 1, at=100.0, exit_code=-9)
+    died(tmp_path, 0, at=100.2, exit_code=KILLED_BY_LAUNCHER)
+    died(tmp_path, 2, at=100.1, exit_code=KILLED_BY_LAUNCHER)
+    assert find(tmp_path) == Postmortem(culprit=1, message="rank 1 was killed by SIGKILL")
+
+
+def test_error_of_a_rank_says_more_than_its_exit_code(tmp_path: Path) -> None:
+    raised(tmp_path, 10, at=99.9, error="DeviceLost: CUDA error: device-side assert triggered")
+    died(tmp_path, 10, at=100.0, exit_code=1)
+    assert find(tmp_path) == Postmortem(
+        culprit=10, message="rank 10 raised DeviceLost: CUDA error: device-side assert triggered"
+    )
+
+
+def test_error_that_another_ranks_death_has_caused_is_not_blamed(tmp_path: Path) -> None:
+    died(tmp_path, 0, at=100.0, exit_code=-9)
+    raised(tmp_path, 2, at=100.5, error="Exception: peer is gone")
+    assert find(tmp_path).culprit == 0
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "how"),
+    [
+        (3, "ended with exit code 3"),
+        (-11, "was killed by SIGSEGV"),
+        (-63, "was killed by signal 63"),
+    ],
+)
+def test_way_of_dying_is_said_in_words(tmp_path: Path, exit_code: int, how: str) -> None:
+    died(tmp_path, 4, at=1.0, exit_code=exit_code)
+    assert find(tmp_path) == Postmortem(culprit=4, message=f"rank 4 {how}")
+
+
+@pytest.mark.parametrize("content", ["", '{"rank": "1", "exit', "[]", "null", "{}"])
+def test_trace_that_was_cut_short_is_passed_over(tmp_path: Path, content: str) -> None:
+    for name in ("died-1.json", "last-words-00001.json"):
+        (tmp_path / name).write_text(content)
+    died(tmp_path, 2, at=5.0, exit_code=-9)
+    assert find(tmp_path).culprit == 2
+
+
+def test_death_of_a_rank_that_nobody_named_charges_nobody(tmp_path: Path) -> None:
+    died(tmp_path, "unknown", at=1.0, exit_code=-9)
+    assert find(tmp_path, exit_code=137) == Postmortem(culprit=None, message="ended with exit code 137")
+
+
+def test_supervisors_reason_stands_where_no_rank_left_a_trace(tmp_path: Path) -> None:
+    found = find(tmp_path, exit_code=-9, killed="its estimator rank gave no sign of life for 31 s")
+    assert found == Postmortem(
+        culprit=None,
+        message="killed by its supervisor: its estimator rank gave no sign of life for 31 s",
+    )
+
+
+def test_rank_that_died_before_the_supervisor_struck_is_the_culprit(tmp_path: Path) -> None:
+    died(tmp_path, 0, at=1.0, exit_code=-9)
+    killed = "a rank had died and the launcher left the others running"
+    assert find(tmp_path, killed=killed) == Postmortem(culprit=0, message="rank 0 was killed by SIGKILL")
+
+
+def test_log_speaks_where_nothing_else_does(tmp_path: Path) -> None:
+    lines = [f"line {number}" for number in range(20)] + ["", "=" * 60, "  mpiexec: no such file  "]
+    (tmp_path / "launch.log").write_bytes("\n".join(lines).encode() + b"\xff\n")
+    assert find(tmp_path, exit_code=255) == Postmortem(
+        culprit=None,
+        message="ended with exit code 255; its log ends: "
+        "line 16 | line 17 | line 18 | line 19 | mpiexec: no such file  \ufffd",
+    )
+
+
+def test_group_that_vanished_is_said_to_have(tmp_path: Path) -> None:
+    found = examine(tmp_path / "gone", log=tmp_path / "gone" / "launch.log", exit=None)
+    assert found == Postmortem(culprit=None, message="ended with exit code unknown")

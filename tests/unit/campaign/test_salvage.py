@@ -1,0 +1,236 @@
+"""A dead group's rank files: what had ended counts, exactly as if its estimator had lived to say so."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import estimator
+from hpc_nas.campaign.salvage import salvage
+from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
+from hpc_nas.group.judge import Judge, make_preset
+from hpc_nas.records import layout
+from hpc_nas.records.rank_file import EstimatorFile, TrainerFile
+from hpc_nas.records.row_file import RowFileWriter
+from hpc_nas.values import Observation, Outcome, Reason, State
+
+CHANCE = 10.0
+Curve = list[Observation]
+
+
+def preset() -> estimator.Preset:
+    configuration = Configuration(
+        training=TrainingSection(max_epochs=10.0), estimator=EstimatorSection(preset="peng4nn")
+    )
+    return make_preset(configuration, chance_accuracy=CHANCE)
+
+
+def observation(candidate: int, epoch: float, *, accuracy: float, attempt: int = 0) -> Observation:
+    return Observation(
+        candidate=candidate,
+        attempt=attempt,
+        epoch=epoch,
+        val_accuracy=accuracy,
+        val_loss=2.0 / epoch,
+        train_accuracy=accuracy,
+        train_loss=2.0 / epoch,
+        learning_rate=0.1,
+        train_s=1.0,
+        validate_s=0.1,
+        time_s=1.0,
+    )
+
+
+def curve(candidate: int, count: int, *, top: float = 90.0, attempt: int = 0) -> Curve:
+    """A learning curve that saturates at `top` percent."""
+    return [
+        observation(candidate, 0.5 * i, accuracy=top - 40.0 * math.exp(-0.8 * i), attempt=attempt)
+        for i in range(1, count + 1)
+    ]
+
+
+def judged(
+    rows: Curve, state: State, *, reason: Reason, mode: Mode = Mode.STOP, message: str = ""
+) -> Outcome:
+    """What the estimator rank would have said."""
+    judge = Judge(preset(), mode=mode, candidate=rows[0].candidate, attempt=rows[0].attempt)
+    for row in rows:
+        judge.observe(row)
+    return judge.conclude(state, reason=reason, message=message)
+
+
+def leave(
+    file: TrainerFile, candidate: int, *, state: State, reason: Reason, attempt: int = 0, message: str = ""
+) -> None:
+    file.append_attempt(
+        candidate=candidate,
+        attempt=attempt,
+        received_time=1.0,
+        first_batch_time=2.0,
+        signal_time=math.nan,
+        left_time=3.0,
+        epochs=2.0,
+        batches=8,
+        train_s=1.0,
+        validate_s=0.5,
+        last_batch_s=0.1,
+        state=state,
+        reason=reason,
+        message=message,
+    )
+
+
+def trainer(directory: Path, rank: int) -> TrainerFile:
+    return TrainerFile(directory / f"rank-{rank:05d}.h5", group=0, rank=rank, device="cpu")
+
+
+def salvaged(directory: Path, *, mode: Mode = Mode.STOP) -> list[Outcome]:
+    found = salvage(sorted(directory.glob("*.h5")), preset=preset(), mode=mode)
+    return sorted(found, key=lambda outcome: (outcome.candidate, outcome.attempt))
+
+
+ENDS = [
+    (State.FINISHED, Reason.FULL_BUDGET, 20),
+    (State.STOPPED, Reason.CONVERGED, 12),
+    (State.FAILED, Reason.NON_FINITE, 3),
+    (State.CANCELLED, Reason.CANCELLED, 5),
+]
+
+
+@pytest.mark.parametrize(("state", "reason", "count"), ENDS)
+def test_outcome_is_the_one_that_the_dead_estimator_would_have_reached(
+    tmp_path: Path, state: State, reason: Reason, count: int
+) -> None:
+    rows = curve(7, count, attempt=1)
+    with trainer(tmp_path, 0) as file:
+        for row in rows:
+            file.append_observation(row)
+        leave(file, 7, attempt=1, state=state, reason=reason, message="as the trainer said")
+    expected = judged(rows, state, reason=reason, message="as the trainer said")
+    assert salvaged(tmp_path) == [expected]
+    assert (expected.estimate is not None) == (state in (State.FINISHED, State.STOPPED))
+
+
+def test_mode_observe_salvages_as_it_judges(tmp_path: Path) -> None:
+    rows = curve(0, 20)
+    with trainer(tmp_path, 0) as file:
+        for row in rows:
+            file.append_observation(row)
+        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+    assert salvaged(tmp_path, mode=Mode.OBSERVE) == [
+        judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET, mode=Mode.OBSERVE)
+    ]
+
+
+def test_attempts_that_were_still_under_way_are_left_out(tmp_path: Path) -> None:
+    ended = curve(0, 20)
+    with trainer(tmp_path, 0) as first, trainer(tmp_path, 1) as second:
+        for row in ended:
+            first.append_observation(row)
+        leave(first, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+        first.append_observation(observation(2, 0.5, accuracy=30.0))
+        second.append_observation(observation(1, 0.5, accuracy=40.0))
+        # Salvaged while the files are still open, as those of a killed rank are.
+        assert salvaged(tmp_path) == [judged(ended, State.FINISHED, reason=Reason.FULL_BUDGET)]
+
+
+def test_candidate_that_failed_before_its_first_row_has_its_outcome(tmp_path: Path) -> None:
+    with trainer(tmp_path, 0) as file:
+        leave(file, 4, state=State.FAILED, reason=Reason.BUILD, message="ValueError: no such layer")
+    assert salvaged(tmp_path) == [
+        Outcome(
+            candidate=4,
+            attempt=0,
+            state=State.FAILED,
+            reason=Reason.BUILD,
+            message="ValueError: no such layer",
+        )
+    ]
+
+
+def test_what_the_estimator_had_concluded_stands(tmp_path: Path) -> None:
+    rows = curve(0, 20)
+    concluded = judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET, message="its own words")
+    with (
+        trainer(tmp_path, 0) as file,
+        EstimatorFile(tmp_path / "rank-00001.h5", group=0, rank=1, device="none") as other,
+    ):
+        for row in rows:
+            file.append_observation(row)
+        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+        other.append_outcome(concluded, trainer=0, decided_time=1.0, signal_time=2.0, ended_time=3.0)
+    assert salvaged(tmp_path) == [concluded]
+
+
+def test_attempts_of_one_candidate_are_kept_apart(tmp_path: Path) -> None:
+    with trainer(tmp_path, 0) as file:
+        expected = []
+        for attempt, top in enumerate((60.0, 90.0)):
+            rows = curve(3, 20, top=top, attempt=attempt)
+            for row in rows:
+                file.append_observation(row)
+            leave(file, 3, attempt=attempt, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+            expected.append(judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET))
+    assert salvaged(tmp_path) == expected
+    assert [round(outcome.estimate or 0.0) for outcome in expected] == [60, 90]
+
+
+# --- files that are damaged, or somebody else's --------------------------------------------------------------
+
+
+def foreign(path: Path, *, tables: dict[str, Any], rows: dict[str, tuple[Any, ...]]) -> None:
+    with RowFileWriter(path, tables=tables, attributes={"kind": "theirs"}) as writer:
+        for name, row in rows.items():
+            writer.append(name, row)
+
+
+def write_text(path: Path) -> None:
+    path.write_text("no HDF5 at all")
+
+
+def write_empty(path: Path) -> None:
+    path.touch()
+
+
+def write_other_fields(path: Path) -> None:
+    """The names of our tables, and none of their fields."""
+    dtype = np.dtype([("x", "<f8")])
+    names = ("observations", "attempts", "outcomes")
+    foreign(path, tables=dict.fromkeys(names, dtype), rows=dict.fromkeys(names, (1.0,)))
+
+
+def write_unknown_words(path: Path) -> None:
+    """Our fields, and states that we don't know."""
+    outcome = (1, 0, 0, b"perfect", b"luck", 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, b"")
+    attempt = (1, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 1.0, 1.0, 1.0, b"perfect", b"luck", b"")
+    foreign(
+        path,
+        tables={"attempts": layout.ATTEMPT, "outcomes": layout.OUTCOME},
+        rows={"attempts": attempt, "outcomes": outcome},
+    )
+
+
+@pytest.mark.parametrize("write", [write_text, write_empty, write_other_fields, write_unknown_words])
+def test_file_that_says_nothing_costs_nothing(tmp_path: Path, write: Any) -> None:
+    write(tmp_path / "aaa-foreign.h5")
+    rows = curve(0, 20)
+    with trainer(tmp_path, 0) as file:
+        for row in rows:
+            file.append_observation(row)
+        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+    assert salvaged(tmp_path) == [judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET)]
+
+
+def test_row_that_the_estimator_would_have_ignored_is_ignored(tmp_path: Path) -> None:
+    """A row that goes back in time, or lies outside 0..100 percent, is no observation."""
+    rows = curve(0, 20)
+    spoilt = [*rows[:4], rows[1], observation(0, 2.25, accuracy=140.0), *rows[4:]]
+    with trainer(tmp_path, 0) as file:
+        for row in spoilt:
+            file.append_observation(row)
+        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+    assert salvaged(tmp_path) == [judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET)]
