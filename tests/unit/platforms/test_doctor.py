@@ -80,7 +80,7 @@ def test_impossible_platform_fails_with_advice(tmp_path: Path, monkeypatch: pyte
     by = by_name(found)
     assert "no 'nonexistent' beside" in by["MPI"].detail
     assert "the platform says 99" in by["GPUs"].detail
-    assert "99" in by["cores"].detail
+    assert "trainers use 98901 threads" in by["cores"].detail
 
 
 def test_directory_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
