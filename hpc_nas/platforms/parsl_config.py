@@ -8,6 +8,7 @@ from pathlib import Path
 
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
+from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
 
@@ -21,10 +22,11 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
 
     `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
     The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
-    the interchange at once.
+    the interchange at once; the reaper ends what a killed pool leaves behind.
     """
     section = configuration.group
     tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
+    reaper = [sys.executable, str(Path(__file__).with_name("reaper.py"))]
     scripts = Path(sys.executable).parent
     return Config(
         executors=[
@@ -37,6 +39,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
                 heartbeat_period=2,
                 heartbeat_threshold=max(6, int(section.orphan_grace_s / 3)),
                 poll_period=20,
+                launch_cmd=f"{shlex.join(reaper)} {DEFAULT_LAUNCH_CMD}",
                 interchange_launch_cmd=[*tether, str(scripts / "interchange.py")],
                 worker_logdir_root=str(parsl_dir),
                 provider=LocalProvider(  # type: ignore[no-untyped-call]

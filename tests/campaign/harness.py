@@ -40,12 +40,12 @@ def arguments(campaign: Path, run_dir: Path, *settings: str) -> list[str]:
     return line
 
 
-def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006
+def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """One thread per rank, no colours."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "120", **extra}
 
 
-def run(line: list[str], *, extra: Mapping[str, str] = {}, timeout_s: float = 150) -> Any:  # noqa: B006
+def run(line: list[str], *, extra: Mapping[str, str] = {}, timeout_s: float = 150) -> Any:
     """Run to the end; (exit code, stdout, stderr) as CompletedProcess."""
     return subprocess.run(
         line,

@@ -109,6 +109,32 @@ def test_killed_campaign_is_resumed_without_repeating_finished_work(tmp_path: Pa
     assert len(seeds) == len(set(seeds)) == 12
 
 
+def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=12")
+    process = start(line)
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    pools = [p for p in psutil.process_iter(["cmdline"]) if _is_pool(p.info["cmdline"] or [], run_dir)]
+    assert len(pools) == 1
+    family |= {child.pid for child in pools[0].children(recursive=True)}
+    pools[0].kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    ended = Counter(e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended")
+    assert ended == Counter(range(12))
+    lost = [e for e in events(run_dir) if e["event"] == "attempt_lost"]
+    assert lost
+    assert not any(e["charged"] or e["suspect"] for e in lost)
+    wait_for(lambda: children_left(family) == [], timeout_s=GRACE_S, what="everything it started to leave")
+
+
+def _is_pool(line: list[str], run_dir: Path) -> bool:
+    return any(part.endswith("process_worker_pool.py") for part in line[:2]) and str(run_dir) in " ".join(
+        line
+    )
+
+
 def test_interrupted_campaign_stops_in_order_and_goes_on(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpc_nas.campaign.state import CampaignState
 from hpc_nas.records.ledger import (
     AttemptLost,
     AttemptStarted,
@@ -10,8 +11,6 @@ from hpc_nas.records.ledger import (
     GroupEnded,
     GroupStarted,
 )
-
-from hpc_nas.campaign.state import CampaignState
 from hpc_nas.values import Candidate, Outcome, Reason, State
 
 
