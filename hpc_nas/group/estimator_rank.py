@@ -1,8 +1,8 @@
 """The estimator rank: reads rows in situ, forecasts, decides, signals, and hands out the next candidate.
 
 One loop, in this order of urgency: what trainers report (a freed trainer gets its next candidate before
-anything else), what the campaign says, new rows, then one piece of judging. Between rounds it sleeps in the
-campaign's socket: it neither spins nor blocks in MPI.
+anything else), what the campaign says, new rows, what the judge's thread has decided. Between rounds it sleeps
+in the campaign's socket: it neither spins nor blocks in MPI.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import math
 import os
 import socket
 import time
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 from mpi4py import MPI
 
-import estimator
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import read_connection
-from hpc_nas.group.judge import Judge, make_preset
+from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.group.judge import make_preset
 from hpc_nas.group.link import CampaignLink
 from hpc_nas.group.readers import ObservationReaders
 from hpc_nas.group.roster import Roster
@@ -42,11 +40,11 @@ from hpc_nas.group.wire import (
 )
 from hpc_nas.records.rank_file import EstimatorFile
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.values import Observation, Outcome
 
 logger = logging.getLogger(__name__)
 
 POLL_MS = 3
+IDLE_POLL_MS = 20  # while no trainer trains: all there is to hear comes through the socket
 BEAT_INTERVAL_S = 1.0
 RESEND_INTERVAL_S = 5.0
 _Key = tuple[int, int]
@@ -84,8 +82,6 @@ class EstimatorRank:
         )
         self._rung: set[Path] = set()
         self._devices: dict[int, str] = {}
-        self._judges: dict[_Key, Judge] = {}
-        self._work: deque[Callable[[], None]] = deque()
         self._times: dict[_Key, tuple[float, float]] = {}  # decided, signal sent
         self._unacknowledged: dict[_Key, protocol.Ended] = {}
         self._next_beat = 0.0
@@ -100,23 +96,26 @@ class EstimatorRank:
         welcome = self._link.connect(
             protocol.Hello(host=socket.gethostname(), pid=os.getpid()), timeout_s=section.orphan_grace_s
         )
-        self._preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
-        while self._leave_reason is None:
-            self._step()
-        self._leave()
+        preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
+        self._docket = Docket(preset, mode=self._configuration.estimator.mode)
+        try:
+            while self._leave_reason is None:
+                self._step()
+            self._leave()
+        finally:
+            self._docket.close()
 
     # --- one round ---------------------------------------------------------------------------------------
 
     def _step(self) -> None:
         self._take_reports()
         self._beat()
-        # Sleep in the socket only when there is nothing to judge.
-        for message in self._link.poll(0 if self._work or self._rung else POLL_MS):
+        busy = not self._roster.all_present or self._roster.running or self._docket
+        for message in self._link.poll(POLL_MS if busy else IDLE_POLL_MS):
             self._obey(message)
         self._place()
         self._read()
-        if self._work:
-            self._work.popleft()()
+        self._take_results()
         if self._link.silent_s > self._configuration.group.orphan_grace_s / 2:
             self._leave_reason = f"the campaign has been silent for {self._link.silent_s:.0f} s"
 
@@ -146,7 +145,14 @@ class EstimatorRank:
         self._roster.left(trainer)
         self._place()  # first of all: the freed trainer goes on
         self._read_file(self._paths[trainer])  # its last rows come before its conclusion
-        self._work.append(lambda: self._conclude(trainer, report))
+        self._docket.conclude(
+            (report.candidate, report.attempt),
+            trainer=trainer,
+            state=report.state,
+            reason=report.reason,
+            message=report.message,
+            ended_time=report.left_time,
+        )
 
     def _place(self) -> None:
         for trainer, assignment in self._roster.place():
@@ -191,82 +197,67 @@ class EstimatorRank:
             self._rung.discard(path)
             self._read_file(path)
         for observation, lag_s in self._readers.scan(rung=self._rung_paths):
-            self._enqueue(observation, lag_s)
+            self._docket.observe(observation, read_lag_s=lag_s)
 
     def _read_file(self, path: Path) -> None:
         for observation, lag_s in self._readers.read(path):
-            self._enqueue(observation, lag_s)
+            self._docket.observe(observation, read_lag_s=lag_s)
 
-    def _enqueue(self, observation: Observation, lag_s: float) -> None:
-        self._work.append(lambda: self._judge(observation, lag_s))
+    def _take_results(self) -> None:
+        while (result := self._docket.take()) is not None:
+            if isinstance(result, Judged):
+                self._carry_out(result)
+            else:
+                self._tell_outcome(result)
 
-    def _judge(self, observation: Observation, lag_s: float) -> None:
+    def _carry_out(self, judged: Judged) -> None:
+        """Signal first, then record, then tell."""
+        observation, verdict = judged.observation, judged.verdict
         key = (observation.candidate, observation.attempt)
-        started = time.perf_counter()
-        try:
-            verdict = self._judge_of(key).observe(observation)
-        except estimator.InvalidObservation as error:
-            logger.warning("candidate %d attempt %d: row ignored: %s", *key, error)
+        if verdict is None:
+            logger.warning("candidate %d attempt %d: row ignored: %s", *key, judged.error)
             return
-        fit_s = time.perf_counter() - started
-        decided_time = time.time()
-        if verdict.signal is not None and (trainer := self._roster.trainer_of(*key)) is not None:
+        trainer = self._roster.trainer_of(*key)
+        if verdict.signal is not None and trainer is not None:
             self._outbox.send(Stop(candidate=key[0], attempt=key[1], reason=verdict.signal), to=trainer)
-            self._times[key] = (decided_time, time.time())
+            self._times[key] = (judged.decided_time, time.time())
         self._file.append_forecast(
             candidate=key[0],
             attempt=key[1],
             epoch=observation.epoch,
             decision=verdict.decision,
-            fit_s=fit_s,
-            read_lag_s=lag_s,
-            time_s=decided_time,
+            fit_s=judged.fit_s,
+            read_lag_s=judged.read_lag_s,
+            time_s=judged.decided_time,
         )
-        self._tell_progress(observation, verdict.decision)
-
-    def _tell_progress(self, observation: Observation, decision: estimator.Decision) -> None:
-        trainer = self._roster.trainer_of(observation.candidate, observation.attempt)
         if trainer is None:
             return
-        forecast = decision.forecast.value if decision.forecast is not None else None
+        forecast = verdict.decision.forecast
         self._link.send(
             protocol.Progress(
-                candidate=observation.candidate,
-                attempt=observation.attempt,
+                candidate=key[0],
+                attempt=key[1],
                 trainer=trainer,
                 epoch=observation.epoch,
                 val_accuracy=observation.val_accuracy,
-                forecast=forecast,
+                forecast=forecast.value if forecast is not None else None,
             )
         )
 
-    def _conclude(self, trainer: int, left: Left) -> None:
-        key = (left.candidate, left.attempt)
-        outcome = self._judge_of(key).conclude(left.state, reason=left.reason, message=left.message)
-        self._judges.pop(key, None)
+    def _tell_outcome(self, concluded: Concluded) -> None:
+        outcome = concluded.outcome
+        key = (outcome.candidate, outcome.attempt)
         decided_time, signal_time = self._times.pop(key, (math.nan, math.nan))
         self._file.append_outcome(
             outcome,
-            trainer=trainer,
+            trainer=concluded.trainer,
             decided_time=decided_time,
             signal_time=signal_time,
-            ended_time=left.left_time,
+            ended_time=concluded.ended_time,
         )
-        self._tell_outcome(trainer, outcome)
-
-    def _tell_outcome(self, trainer: int, outcome: Outcome) -> None:
-        ended = protocol.Ended(trainer=trainer, outcome=outcome)
-        self._unacknowledged[outcome.candidate, outcome.attempt] = ended
+        ended = protocol.Ended(trainer=concluded.trainer, outcome=outcome)
+        self._unacknowledged[key] = ended
         self._link.send(ended)
-
-    def _judge_of(self, key: _Key) -> Judge:
-        judge = self._judges.get(key)
-        if judge is None:
-            judge = Judge(
-                self._preset, mode=self._configuration.estimator.mode, candidate=key[0], attempt=key[1]
-            )
-            self._judges[key] = judge
-        return judge
 
     # --- leaving -----------------------------------------------------------------------------------------
 
@@ -279,14 +270,10 @@ class EstimatorRank:
         for trainer in sorted(self._paths):
             self._outbox.send(Leave(), to=trainer)
         deadline = time.monotonic() + grace_s / 4
-        while self._roster.running and time.monotonic() < deadline:
+        while (self._roster.running or self._docket) and time.monotonic() < deadline:
             self._take_reports()
-            if self._work:
-                self._work.popleft()()
-            else:
-                time.sleep(POLL_MS / 1000)
-        while self._work and time.monotonic() < deadline:
-            self._work.popleft()()
+            self._take_results()
+            time.sleep(POLL_MS / 1000)
         self._link.send(protocol.Goodbye(reason=self._leave_reason))
         while self._unacknowledged and time.monotonic() < deadline and self._link.silent_s < grace_s / 2:
             for message in self._link.poll(POLL_MS):

@@ -1,0 +1,109 @@
+"""Observations waiting to be judged, and what came of them: forecasts run in a thread, the rank's loop does not.
+
+A fit takes milliseconds, now and then a tenth of a second. In a thread of its own it keeps nobody waiting: the
+estimator rank goes on handing out candidates and reading rows. Only the judge's arithmetic runs there; MPI,
+ZeroMQ and HDF5 stay with the rank's main thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import estimator
+from hpc_nas.configuration import Mode
+from hpc_nas.group.judge import Judge, Verdict
+from hpc_nas.values import Observation, Outcome, Reason, State
+
+SWITCH_INTERVAL_S = 0.0005
+_Key = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One observation and what was decided on it; `error` says why a row that can't be was passed over."""
+
+    observation: Observation
+    read_lag_s: float
+    verdict: Verdict | None
+    error: str
+    fit_s: float
+    decided_time: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concluded:
+    """An attempt that its trainer has left; all its observations were judged before."""
+
+    trainer: int
+    outcome: Outcome
+    ended_time: float
+
+
+class Docket:
+    """First in, first out: results come in the order in which the work went in."""
+
+    def __init__(self, preset: estimator.Preset, *, mode: Mode):
+        self._preset = preset
+        self._mode = mode
+        self._judges: dict[_Key, Judge] = {}
+        self._pending: deque[Future[Judged] | Future[Concluded]] = deque()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
+        # So that the rank's loop gets its turn while a fit computes.
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def observe(self, observation: Observation, *, read_lag_s: float) -> None:
+        """Queue one row for judging."""
+        self._pending.append(self._thread.submit(self._judge, observation, read_lag_s))
+
+    def conclude(
+        self, key: _Key, *, trainer: int, state: State, reason: Reason, message: str, ended_time: float
+    ) -> None:
+        """Queue the end of an attempt: `state` and `reason` are its trainer's word."""
+
+        def conclude() -> Concluded:
+            outcome = self._judge_of(key).conclude(state, reason=reason, message=message)
+            del self._judges[key]
+            return Concluded(trainer=trainer, outcome=outcome, ended_time=ended_time)
+
+        self._pending.append(self._thread.submit(conclude))
+
+    def take(self) -> Judged | Concluded | None:
+        """The next result if it is there; never waits."""
+        if not self._pending or not self._pending[0].done():
+            return None
+        return self._pending.popleft().result()
+
+    def close(self) -> None:
+        """End the thread; what is not judged yet stays unjudged (its rows are in the files)."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _judge(self, observation: Observation, read_lag_s: float) -> Judged:
+        started = time.perf_counter()
+        verdict, error = None, ""
+        try:
+            verdict = self._judge_of((observation.candidate, observation.attempt)).observe(observation)
+        except estimator.InvalidObservation as problem:
+            error = str(problem)
+        return Judged(
+            observation=observation,
+            read_lag_s=read_lag_s,
+            verdict=verdict,
+            error=error,
+            fit_s=time.perf_counter() - started,
+            decided_time=time.time(),
+        )
+
+    def _judge_of(self, key: _Key) -> Judge:
+        """Used by the thread alone."""
+        judge = self._judges.get(key)
+        if judge is None:
+            judge = Judge(self._preset, mode=self._mode, candidate=key[0], attempt=key[1])
+            self._judges[key] = judge
+        return judge
