@@ -140,7 +140,7 @@ def main() -> None:
 
 def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str]):  # type: ignore[no-untyped-def]
     """The configuration that lies in the run directory, for --resume without a campaign file."""
-    from hpc_nas.configuration import Configuration
+    from hpc_nas.configuration import read_configuration
     from hpc_nas.records.run_directory import RunDirectory
 
     if not resume or run_dir is None:
@@ -150,7 +150,7 @@ def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str
     if overrides:
         raise ConfigurationError("--resume without a campaign file takes no --set, --seed or --data-dir")
     directory = RunDirectory.open(run_dir)
-    return Configuration.model_validate_json(directory.configuration_path.read_text(encoding="utf-8"))
+    return read_configuration(directory.configuration_path)
 
 
 def _print_result(console: Console, run_dir: Path) -> None:

@@ -11,7 +11,15 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from hpc_nas.errors import LaunchError
 from hpc_nas.group.connection import Connection, ServerKeys
-from hpc_nas.group.protocol import FromCampaign, FromGroup, Hello, MalformedMessage, decode_from_group, encode
+from hpc_nas.group.protocol import (
+    MAX_MESSAGE_BYTES,
+    FromCampaign,
+    FromGroup,
+    Hello,
+    MalformedMessage,
+    decode_from_group,
+    encode,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +53,8 @@ class Endpoint:
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         self._socket.curve_server = True
         self._socket.curve_publickey = keys.server_public.encode()
         self._socket.curve_secretkey = keys.server_secret.encode()
@@ -59,14 +69,16 @@ class Endpoint:
             group_secret=keys.group_secret,
         )
 
-    def send(self, group: int, message: FromCampaign) -> None:
-        """Send to a group by the way it last spoke; what is meant for a group that is gone is lost."""
+    def send(self, group: int, message: FromCampaign) -> bool:
+        """Send to a group by the way it last spoke; False when it is gone."""
         if group not in self._routes:
-            return
+            return False
         try:
             self._socket.send_multipart([self._routes[group], encode(message)], zmq.DONTWAIT)
         except zmq.ZMQError as error:
-            logger.warning("could not send a %s to group %d: %s", message.kind, group, error)
+            logger.info("could not send a %s to group %d: %s", message.kind, group, error)
+            return False
+        return True
 
     def poll(self, timeout_ms: int) -> list[tuple[int, FromGroup]]:
         """Messages that have come; waits up to `timeout_ms` for the first."""

@@ -17,13 +17,17 @@ from hpc_nas.records.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 
+MAX_FRUITLESS = 8
+MAX_BACKOFF_S = 60.0
+
 
 class GroupPool:
     """Keeps `num_groups` groups running; each launch has a number of its own.
 
     Parsl places the groups and tells when one has ended; whether it is replaced, and when, is decided here:
-    after a group that died before it took up a candidate the wait is `backoff_s`, doubled each time, and after
-    `max_failed_starts` of them in a row the campaign gives up.
+    the wait before a new one is `backoff_s`, doubled with each death until there is an outcome again. After
+    `max_failed_starts` groups in a row that took up no candidate, or `MAX_FRUITLESS` that brought no outcome,
+    the campaign gives up: something kills groups that no candidate can be charged for.
     """
 
     def __init__(
@@ -39,8 +43,9 @@ class GroupPool:
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
         self._futures: dict[int, Future[GroupExit]] = {}
         self._started: dict[int, float] = {}
-        self._fruitful: set[int] = set()
+        self._began: set[int] = set()
         self._failed_starts = 0
+        self._fruitless = 0
         self._not_before = 0.0
 
     @property
@@ -76,10 +81,23 @@ class GroupPool:
                     f"its logs are in {self._run_directory.parsl_dir}"
                 )
 
-    def mark_fruitful(self, group: int) -> None:
+    def mark_begun(self, group: int) -> None:
         """This group has taken up a candidate: its death is not a failed start."""
-        self._fruitful.add(group)
+        self._began.add(group)
         self._failed_starts = 0
+
+    def mark_outcome(self) -> None:
+        """There is an outcome: the campaign gets on."""
+        self._fruitless = 0
+
+    def check_interchange(self) -> None:
+        """Raises LaunchError when Parsl's interchange has died: no task's end would ever be told."""
+        process = getattr(parsl.dfk().executors[EXECUTOR_LABEL], "interchange_proc", None)
+        if process is not None and process.poll() is not None:
+            raise LaunchError(
+                f"Parsl's interchange has died (exit code {process.returncode}); resume the campaign with "
+                f"hpc-nas run --resume --run-dir {self._run_directory.path}"
+            )
 
     def take_ended(self) -> list[tuple[int, GroupExit | None, str]]:
         """(group, exit, error) of the groups that have ended since the last call; no exit if Parsl lost it."""
@@ -96,15 +114,19 @@ class GroupPool:
         return ended
 
     def back_off(self, group: int, *, message: str) -> None:
-        """A group died unasked: wait before the next start. Raises LaunchError after too many failed starts."""
-        if group in self._fruitful:
-            self._not_before = self._clock() + self._section.backoff_s
-            return
-        self._failed_starts += 1
+        """A group died unasked: wait before the next start. Raises LaunchError when that has become hopeless."""
+        self._fruitless += 1
+        self._failed_starts += group not in self._began
+        hopeless = ""
         if self._failed_starts >= self._section.max_failed_starts:
+            hopeless = f"{self._failed_starts} worker groups in a row died before they took up a candidate"
+        elif self._fruitless >= MAX_FRUITLESS:
+            hopeless = f"{self._fruitless} worker groups in a row died without bringing an outcome"
+        if hopeless:
             raise LaunchError(
-                f"{self._failed_starts} worker groups in a row died before they took up a candidate; the last one, "
-                f"group {group}: {message}; its log is {self._run_directory.launch_log_path(group)}"
+                f"{hopeless}; the last one, group {group}: {message}; "
+                f"its log is {self._run_directory.launch_log_path(group)}"
             )
-        self._not_before = self._clock() + self._section.backoff_s * 2**self._failed_starts
-        logger.warning("group %d died before it took up a candidate: %s", group, message)
+        wait_s = min(MAX_BACKOFF_S, self._section.backoff_s * 2 ** (self._fruitless - 1))
+        self._not_before = self._clock() + wait_s
+        logger.warning("group %d is gone: %s; the next one starts in %g s", group, message, wait_s)

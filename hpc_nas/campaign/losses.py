@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import estimator
 from hpc_nas.campaign.postmortem import examine
@@ -20,13 +21,17 @@ class Loss:
 
     Only the candidate whose rank died is charged. Where the culprit is not known, all that the group had in
     hand are suspects and run again one at a time, so that the next such death has one culprit. A group that
-    Parsl lost with its node or its pool charges nobody.
+    Parsl lost with its node or its pool, or that its supervisor killed, charges nobody.
     """
 
     message: str
     salvaged: list[Outcome]
     charged: frozenset[int]
     suspects: frozenset[int]
+
+    def forgiven(self) -> Loss:
+        """The same, nobody charged: what dies while it is sent away."""
+        return replace(self, charged=frozenset(), suspects=frozenset())
 
 
 class LossAssessor:
@@ -49,36 +54,42 @@ class LossAssessor:
         if self._training[group].get(trainer) == candidate:
             del self._training[group][trainer]
 
-    def examine(self, group: int, *, in_flight: list[int], exit: GroupExit | None, error: str) -> Loss:
-        """Read what the group left behind; `in_flight` are the candidates it had in hand."""
-        directory = self._run_directory.group_dir(group)
+    def examine(
+        self, group: int, *, in_flight: Collection[tuple[int, int]], exit: GroupExit | None, error: str
+    ) -> Loss:
+        """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand."""
         salvaged = salvage(
             self._run_directory.rank_file_paths(group),
+            wanted=in_flight,
             preset=self._preset,
             mode=self._configuration.estimator.mode,
         )
         training = self._training.pop(group, {})
-        if exit is None:
-            return Loss(
-                message=error or "left with the campaign before this one",
-                salvaged=salvaged,
-                charged=frozenset(),
-                suspects=frozenset(),
+        nobody: frozenset[int] = frozenset()
+        if exit is None or exit.exit_code == 0 or exit.killed:
+            message = (
+                "left in order" if exit is not None else error or "left with the campaign before this one"
             )
-        if exit.exit_code == 0:
-            return Loss(message="left in order", salvaged=salvaged, charged=frozenset(), suspects=frozenset())
-        found = examine(directory, log=self._run_directory.launch_log_path(group), exit=exit)
-        charged, suspects = _whose_fault(found.culprit, training=training, in_flight=in_flight)
+            if exit is not None and exit.killed:
+                message = f"killed by its supervisor: {exit.killed}"
+            return Loss(message=message, salvaged=salvaged, charged=nobody, suspects=nobody)
+        found = examine(
+            self._run_directory.group_dir(group), log=self._run_directory.launch_log_path(group), exit=exit
+        )
+        ended = {outcome.candidate for outcome in salvaged}
+        lost = [candidate for candidate, _ in in_flight if candidate not in ended]
+        charged, suspects = _whose_fault(found.culprit, training=training, lost=lost)
         if found.culprit == self._configuration.world_size - 1:
-            charged = suspects = frozenset()  # the estimator rank trains nothing
+            charged = suspects = nobody  # the estimator rank trains nothing
         return Loss(message=found.message, salvaged=salvaged, charged=charged, suspects=suspects)
 
 
 def _whose_fault(
-    culprit: int | None, *, training: dict[int, int], in_flight: list[int]
+    culprit: int | None, *, training: dict[int, int], lost: list[int]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    if culprit in training:
+    """(charged, suspects). A rank may die before word of what it took up has come: then all are suspects."""
+    if culprit is not None and training.get(culprit) in lost:
         return frozenset({training[culprit]}), frozenset()
-    if len(in_flight) == 1:
-        return frozenset(in_flight), frozenset()
-    return frozenset(), frozenset(in_flight)
+    if len(lost) == 1:
+        return frozenset(lost), frozenset()
+    return frozenset(), frozenset(lost)

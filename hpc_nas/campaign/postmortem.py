@@ -34,8 +34,6 @@ def examine(group_dir: Path, *, log: Path, exit: GroupExit | None) -> Postmortem
     if traces:
         _, rank, what = min(traces)
         return Postmortem(culprit=rank, message=f"rank {rank} {what}")
-    if exit is not None and exit.killed:
-        return Postmortem(culprit=None, message=f"killed by its supervisor: {exit.killed}")
     code = "unknown" if exit is None else str(exit.exit_code)
     tail = _tail(log)
     return Postmortem(

@@ -8,42 +8,36 @@ import time
 
 import psutil
 
+from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.losses import LossAssessor
-from hpc_nas.campaign.state import CampaignState
-from hpc_nas.configuration import Configuration
+from hpc_nas.campaign.stop import StopRequest
+from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.group import protocol
-from hpc_nas.records.ledger import (
-    AttemptLost,
-    CandidateEnded,
-    Event,
-    GroupEnded,
-    GroupReported,
-    LedgerWriter,
-    ResultIgnored,
-    read_ledger,
-)
+from hpc_nas.records.ledger import GroupReported, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.search.strategy import Strategy
-from hpc_nas.values import Outcome, State
 
 logger = logging.getLogger(__name__)
 
 # What may differ when a campaign goes on: where it runs, and how many candidates it is to have in all.
-_FREE = ("platform", "group")
+_FREE_TABLES = ("platform", "group")
+_FREE_KEYS = (("campaign", "num_candidates"),)
 
 
 def check_same_configuration(directory: RunDirectory, configuration: Configuration) -> None:
-    """Raises RunDirectoryError naming every setting that differs from the campaign that lies there."""
-    stored = Configuration.model_validate_json(directory.configuration_path.read_text(encoding="utf-8"))
+    """Raises RunDirectoryError naming every setting that differs from the campaign that lies there.
+
+    Settings that may differ are published anew; call it with the campaign's lock held.
+    """
+    stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
     differences = [
         f"[{table}] {key}: {before[table].get(key)!r} there, {now[table].get(key)!r} now"
         for table in before
-        if table not in _FREE
+        if table not in _FREE_TABLES
         for key in sorted({*before[table], *now[table]})
-        if before[table].get(key) != now[table].get(key)
+        if (table, key) not in _FREE_KEYS and before[table].get(key) != now[table].get(key)
     ]
     if differences:
         raise RunDirectoryError(
@@ -60,20 +54,18 @@ class OldGroups:
 
     def __init__(
         self,
-        state: CampaignState,
+        books: Books,
         *,
-        ledger: LedgerWriter,
-        strategy: Strategy,
         endpoint: Endpoint,
         losses: LossAssessor,
         directory: RunDirectory,
+        stop: StopRequest,
     ):
-        self._state = state
-        self._ledger = ledger
-        self._strategy = strategy
+        self._books = books
         self._endpoint = endpoint
         self._losses = losses
         self._directory = directory
+        self._stop = stop
         self._reports = {
             event.group: event
             for event in read_ledger(directory.ledger_path).events
@@ -83,20 +75,22 @@ class OldGroups:
 
     def settle(self, *, grace_s: float) -> None:
         """Wait for each open group, then queue again what it did not finish."""
-        waiting = set(self._state.open_groups)
+        state = self._books.state
+        waiting = set(state.open_groups)
         if waiting:
             logger.info("waiting for worker groups of the earlier process: %s", sorted(waiting))
         deadline = time.monotonic() + 2 * grace_s
-        while waiting and time.monotonic() < deadline:
+        while waiting and time.monotonic() < deadline and self._stop.reason is None:
             for group, message in self._endpoint.poll(200):
                 self._hear(group, message)
             waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
-        for group in sorted(self._state.open_groups):
-            self._bury(group)
+        for group in sorted(state.open_groups):
+            in_flight = {(entry.candidate.number, entry.attempt) for entry in state.in_flight(group)}
+            self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
 
     def _hear(self, group: int, message: protocol.FromGroup) -> None:
         if isinstance(message, protocol.Ended):
-            self._take(group, message.outcome)
+            self._books.take(message.outcome, group=group)
             self._endpoint.send(
                 group,
                 protocol.Acknowledge(candidate=message.outcome.candidate, attempt=message.outcome.attempt),
@@ -114,41 +108,6 @@ class OldGroups:
             return True
         alive = self._directory.alive_path(group)
         return not alive.exists() or time.time() - alive.stat().st_mtime > grace_s
-
-    def _bury(self, group: int) -> None:
-        in_flight = self._state.in_flight(group)
-        numbers = [entry.candidate.number for entry in in_flight]
-        loss = self._losses.examine(group, in_flight=numbers, exit=None, error="")
-        for outcome in loss.salvaged:
-            if self._state.is_current(outcome):
-                self._take(group, outcome)
-        for entry in self._state.in_flight(group):
-            self._record(
-                AttemptLost(
-                    candidate=entry.candidate.number,
-                    attempt=entry.attempt,
-                    group=group,
-                    message="the campaign process ended",
-                    charged=False,
-                    suspect=False,
-                    time_s=time.time(),
-                )
-            )
-        self._record(GroupEnded(group=group, reason=loss.message, time_s=time.time()))
-
-    def _take(self, group: int, outcome: Outcome) -> None:
-        now = time.time()
-        if outcome.state is State.CANCELLED:
-            return  # interrupted: it runs again
-        if not self._state.is_current(outcome):
-            self._record(ResultIgnored(outcome=outcome, group=group, why="stale attempt", time_s=now))
-            return
-        self._record(CandidateEnded(outcome=outcome, group=group, time_s=now))
-        self._strategy.tell(self._state.entries[outcome.candidate].candidate, outcome)
-
-    def _record(self, event: Event) -> None:
-        self._ledger.append(event)
-        self._state.apply(event)
 
 
 def _is_alive(pid: int, *, since: float) -> bool:

@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 
-import parsl
 from rich.console import Console
 
+import estimator
 import hpc_nas
+from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.conductor import Conductor
 from hpc_nas.campaign.endpoint import Endpoint, interface_addresses
 from hpc_nas.campaign.groups import GroupPool
 from hpc_nas.campaign.losses import LossAssessor
+from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.provenance import source_commit, versions
 from hpc_nas.campaign.resume import OldGroups, check_same_configuration
 from hpc_nas.campaign.state import CampaignState
+from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.group.judge import make_preset
 from hpc_nas.platforms.parsl_config import parsl_config
+from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.records.archive import write_archive
 from hpc_nas.records.assembly import assemble
@@ -70,6 +71,89 @@ def run_campaign(
     """
     console = console if console is not None else Console()
     check_launcher(configuration)
+    prepared = _prepare(configuration)
+    directory = RunDirectory.open(run_dir) if resume else RunDirectory.create(run_dir)
+    with ExitStack() as stack:
+        stack.enter_context(directory.lock())
+        stop = stack.enter_context(stop_on_signals())
+        if resume:
+            check_same_configuration(directory, configuration)
+        else:
+            directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
+        _log_to(directory.campaign_log_path, console=console, stack=stack)
+        state = _restore(configuration, directory=directory, strategy=prepared.strategy)
+        ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
+        ledger.append(_opened(summary=prepared.summary, resumed=resume))
+        progress = _progress(configuration, state=state)
+        run = _Run(
+            configuration=configuration,
+            prepared=prepared,
+            directory=directory,
+            endpoint=_listen(directory, configuration=configuration, stack=stack),
+            books=Books(state, ledger=ledger, strategy=prepared.strategy, on_outcome=progress.outcome),
+            losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),
+            progress=progress,
+            stop=stop,
+        )
+        try:
+            reason = run.conduct(console)
+        except HpcNasError as error:
+            with suppress(HpcNasError):  # the error itself says more than that its trace can't be kept
+                _close_books(directory, ledger=ledger, reason=str(error))
+            raise
+        _close_books(directory, ledger=ledger, reason=reason)
+    return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """What was checked before anything was written."""
+
+    summary: DataSummary
+    preset: estimator.Preset
+    strategy: Strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One campaign process with all its parts, and the run directory locked."""
+
+    configuration: Configuration
+    prepared: _Prepared
+    directory: RunDirectory
+    endpoint: Endpoint
+    books: Books
+    losses: LossAssessor
+    progress: Progress
+    stop: StopRequest
+
+    def conduct(self, console: Console) -> str:
+        """Settle what an earlier process left, then serve to the end; returns why it ended."""
+        grace_s = self.configuration.group.orphan_grace_s
+        OldGroups(
+            self.books, endpoint=self.endpoint, losses=self.losses, directory=self.directory, stop=self.stop
+        ).settle(grace_s=grace_s)
+        if self.books.state.complete or self.stop.reason is not None:
+            return self.stop.reason or "complete"
+        parsl_settings = parsl_config(self.configuration, parsl_dir=self.directory.parsl_dir)
+        with (
+            parsl_session(parsl_settings, cleanup_s=grace_s / 2),
+            make_view(console, title=self.configuration.campaign.name) as view,
+        ):
+            return Conductor(
+                self.configuration,
+                books=self.books,
+                endpoint=self.endpoint,
+                pool=GroupPool(self.directory, section=self.configuration.group),
+                losses=self.losses,
+                progress=self.progress,
+                chance_accuracy=self.prepared.summary.chance_accuracy,
+                view=view,
+                stop=self.stop,
+            ).run()
+
+
+def _prepare(configuration: Configuration) -> _Prepared:
     summary = prepare(configuration.data, cache_dir=data_cache_dir())
     preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
     space = load_space(configuration.space)
@@ -77,44 +161,15 @@ def run_campaign(
         configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
     )
     _check_batch_size(configuration, num_train=summary.num_train, space=space)
-    directory = _open_directory(configuration, run_dir=run_dir, resume=resume)
-    with ExitStack() as stack:
-        stack.enter_context(directory.lock())
-        _log_to(directory.campaign_log_path, console=console, stack=stack)
-        state = _restore(configuration, directory=directory, strategy=strategy)
-        ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
-        ledger.append(_opened(configuration, summary=summary, resumed=resume))
-        endpoint = _listen(directory, configuration=configuration, stack=stack)
-        losses = LossAssessor(directory, configuration=configuration, preset=preset)
-        try:
-            OldGroups(
-                state, ledger=ledger, strategy=strategy, endpoint=endpoint, losses=losses, directory=directory
-            ).settle(grace_s=configuration.group.orphan_grace_s)
-            reason = "complete"
-            if not state.complete:
-                with (
-                    parsl.load(parsl_config(configuration, parsl_dir=directory.parsl_dir)),
-                    make_view(console, title=configuration.campaign.name) as view,
-                ):
-                    conductor = Conductor(
-                        configuration,
-                        state=state,
-                        ledger=ledger,
-                        strategy=strategy,
-                        endpoint=endpoint,
-                        pool=GroupPool(directory, section=configuration.group),
-                        losses=losses,
-                        chance_accuracy=summary.chance_accuracy,
-                        view=view,
-                    )
-                    with _stop_on_signals(conductor):
-                        reason = conductor.run()
-        except HpcNasError as error:
-            with suppress(HpcNasError):  # the error itself says more than that its trace can't be kept
-                _close_books(directory, ledger=ledger, reason=str(error))
-            raise
-        _close_books(directory, ledger=ledger, reason=reason)
-    return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
+    return _Prepared(summary=summary, preset=preset, strategy=strategy)
+
+
+def _progress(configuration: Configuration, *, state: CampaignState) -> Progress:
+    progress = Progress(max_epochs=configuration.max_epochs)
+    for entry in state.entries.values():
+        if entry.outcome is not None:
+            progress.outcome(entry.outcome, restored=True)
+    return progress
 
 
 def _restore(configuration: Configuration, *, directory: RunDirectory, strategy: Strategy) -> CampaignState:
@@ -144,17 +199,7 @@ def _check_batch_size(configuration: Configuration, *, num_train: int, space: Sp
         check_batches(num_train, batch_size, configuration.training)
 
 
-def _open_directory(configuration: Configuration, *, run_dir: Path, resume: bool) -> RunDirectory:
-    if resume:
-        directory = RunDirectory.open(run_dir)
-        check_same_configuration(directory, configuration)
-        return directory
-    directory = RunDirectory.create(run_dir)
-    directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
-    return directory
-
-
-def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool) -> CampaignOpened:
+def _opened(*, summary: DataSummary, resumed: bool) -> CampaignOpened:
     return CampaignOpened(
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -176,24 +221,6 @@ def _listen(directory: RunDirectory, *, configuration: Configuration, stack: Exi
     directory.publish(path, endpoint.keys.model_dump_json(), mode=0o600)
     directory.publish(directory.connection_path, endpoint.connection.model_dump_json(), mode=0o600)
     return endpoint
-
-
-@contextmanager
-def _stop_on_signals(conductor: Conductor) -> Iterator[None]:
-    """First SIGINT or SIGTERM: stop in order. Second SIGINT: at once."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        name = signal.Signals(signum).name
-        logger.warning("%s: stopping; what was flushed is kept", name)
-        conductor.request_stop(f"stopped by {name}")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class _ConsoleHandler(logging.Handler):

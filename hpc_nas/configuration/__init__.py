@@ -1,6 +1,6 @@
 """Campaign files (what) and platform files (where): their schema, defaults and loading."""
 
-from hpc_nas.configuration.loading import load_configuration, parse_setting
+from hpc_nas.configuration.loading import load_configuration, parse_setting, read_configuration
 from hpc_nas.configuration.schema import (
     CampaignSection,
     Configuration,
@@ -27,4 +27,5 @@ __all__ = [
     "TrainingSection",
     "load_configuration",
     "parse_setting",
+    "read_configuration",
 ]

@@ -57,6 +57,20 @@ def load_configuration(
     return validate_tables(tables, origin=origin)
 
 
+def read_configuration(path: Path) -> Configuration:
+    """The resolved configuration of a campaign, from its run directory.
+
+    Raises ConfigurationError for a file that is missing, cut, or not a configuration of this version.
+    """
+    try:
+        return Configuration.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: can't be read: {error}; restore it from a copy") from error
+    except ValidationError as error:
+        lines = "\n  ".join(_explain(error, {}))
+        raise ConfigurationError(f"{path}: not a configuration of this version:\n  {lines}") from None
+
+
 def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:
     """Tables as read -> Configuration; `origin` names the file that each table, or `table.key`, came from."""
     try:

@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import read_configuration
 from hpc_nas.errors import HpcNasError, LaunchError
 from hpc_nas.group.warden import die_with_parent
 from hpc_nas.records.run_directory import RunDirectory
@@ -27,7 +27,7 @@ def main() -> None:
     arguments = _parse_arguments()
     die_with_parent()
     run_directory = RunDirectory.open(arguments.run_dir)
-    configuration = Configuration.model_validate_json(run_directory.configuration_path.read_text())
+    configuration = read_configuration(run_directory.configuration_path)
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -55,7 +55,11 @@ def main() -> None:
                 estimator=comm.size - 1,
             ).run()
     except BaseException as error:
-        _leave_last_words(run_directory.group_dir(arguments.group), rank=comm.rank, error=error)
+        _leave_last_words(
+            run_directory.last_words_path(arguments.group, comm.rank), rank=comm.rank, error=error
+        )
+        if isinstance(error, SystemExit):
+            comm.Abort(1)  # an exit in order would leave the other ranks waiting
         raise
 
 
@@ -88,7 +92,7 @@ def _check_cores(threads: int) -> None:
         )
 
 
-def _leave_last_words(directory: Path, *, rank: int, error: BaseException) -> None:
+def _leave_last_words(path: Path, *, rank: int, error: BaseException) -> None:
     """What this rank died of, for the campaign to charge the right candidate and to tell the user."""
     words = {
         "rank": rank,
@@ -97,7 +101,7 @@ def _leave_last_words(directory: Path, *, rank: int, error: BaseException) -> No
         "time_s": time.time(),
     }
     try:
-        (directory / f"last-words-{rank:05d}.json").write_text(json.dumps(words), encoding="utf-8")
+        path.write_text(json.dumps(words), encoding="utf-8")
     except OSError as problem:
         print(f"rank {rank}: can't leave last words: {problem}", file=sys.stderr)
 

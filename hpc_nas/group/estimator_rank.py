@@ -17,7 +17,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import RecordError
+from hpc_nas.errors import LaunchError, RecordError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import read_connection
 from hpc_nas.group.docket import Concluded, Docket, Judged
@@ -88,6 +88,7 @@ class EstimatorRank:
         self._next_resend = 0.0
         self._credits_sent = -1
         self._shown_alive = False
+        self._present_by = time.monotonic() + section.start_timeout_s
         self._leave_reason: str | None = None
 
     def run(self) -> None:
@@ -96,6 +97,8 @@ class EstimatorRank:
         welcome = self._link.connect(
             protocol.Hello(host=socket.gethostname(), pid=os.getpid()), timeout_s=section.orphan_grace_s
         )
+        if isinstance(welcome, protocol.Leave):
+            raise LaunchError(f"sent away before it began: {welcome.reason}")
         preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
         self._docket = Docket(preset, mode=self._configuration.estimator.mode)
         try:
@@ -116,6 +119,11 @@ class EstimatorRank:
         self._place()
         self._read()
         self._take_results()
+        if not self._roster.all_present and time.monotonic() > self._present_by:
+            raise LaunchError(
+                f"only trainers {sorted(self._devices)} of {len(self._paths)} were ready within "
+                f"{self._configuration.group.start_timeout_s:g} s"
+            )
         if self._link.silent_s > self._configuration.group.orphan_grace_s / 2:
             self._leave_reason = f"the campaign has been silent for {self._link.silent_s:.0f} s"
 
@@ -133,6 +141,7 @@ class EstimatorRank:
             elif isinstance(report, Present):
                 self._on_present(trainer, report)
             elif isinstance(report, Failed):
+                self._roster.lost(trainer)
                 self._link.send(protocol.Trouble(message=report.message))
 
     def _on_present(self, trainer: int, report: Present) -> None:
@@ -303,7 +312,7 @@ def run_estimator(
                 link=link,
                 file=file,
             ).run()
-    except RecordError as error:
+    except (RecordError, OSError) as error:
         if link.connected:
             link.send(protocol.Trouble(message=str(error)))
         raise

@@ -14,6 +14,7 @@ from hpc_nas.group.protocol import (
     FromCampaign,
     FromGroup,
     Hello,
+    Leave,
     MalformedMessage,
     Welcome,
     decode_from_campaign,
@@ -38,7 +39,7 @@ class CampaignLink:
         self._socket: zmq.Socket[bytes] | None = None
         self._last_heard = clock()
 
-    def connect(self, hello: Hello, *, timeout_s: float) -> Welcome:
+    def connect(self, hello: Hello, *, timeout_s: float) -> Welcome | Leave:
         """Greet the campaign on all its addresses; raises LaunchError when none answers in time."""
         sockets = [self._open(index) for index in range(len(self._connection.endpoints))]
         poller = zmq.Poller()
@@ -49,7 +50,7 @@ class CampaignLink:
         while self._socket is None and (left := deadline - self._clock()) > 0:
             for socket, _ in poller.poll(timeout=int(left * 1000) + 1):
                 message = _decode(socket.recv())
-                if isinstance(message, Welcome):
+                if isinstance(message, Welcome | Leave):
                     self._socket = socket
                     break
         for socket in sockets:
@@ -61,7 +62,7 @@ class CampaignLink:
                 f"({', '.join(self._connection.endpoints)}); is one of them reachable from this node?"
             )
         self._last_heard = self._clock()
-        assert isinstance(message, Welcome)
+        assert isinstance(message, Welcome | Leave)
         return message
 
     @property

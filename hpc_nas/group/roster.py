@@ -72,6 +72,10 @@ class Roster:
             self._free.append(trainer)
         return assignment
 
+    def lost(self, trainer: int) -> None:
+        """A trainer can't go on: it is neither busy nor free any more."""
+        self._running.pop(trainer, None)
+
     def trainer_of(self, candidate: int, attempt: int) -> int | None:
         """Who trains this attempt now; None if nobody does (it is over: a signal would be stale)."""
         for trainer, assignment in self._running.items():

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.group.warden import die_with_parent
 from hpc_nas.platforms.launch_line import group_environment, group_line
 from hpc_nas.records.run_directory import RunDirectory
@@ -29,13 +29,13 @@ class GroupExit:
 
     group: int
     exit_code: int
-    killed: str  # why the supervisor killed it; empty if it did not
+    killed: str  # why the supervisor killed a group that hung or lost its pool; empty if it did not
 
 
 def run_group(run_dir: str, group: int) -> GroupExit:
     """Launch group number `group` of a run and wait for its end. Raises LaunchError without an mpiexec."""
     run_directory = RunDirectory.open(Path(run_dir))
-    configuration = Configuration.model_validate_json(run_directory.configuration_path.read_text())
+    configuration = read_configuration(run_directory.configuration_path)
     group_dir = run_directory.group_dir(group)
     line = group_line(configuration, run_dir=Path(run_dir), group=group, group_dir=group_dir)
     alive = run_directory.alive_path(group)
@@ -50,7 +50,10 @@ def run_group(run_dir: str, group: int) -> GroupExit:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        killed = _wait(process, alive=alive, configuration=configuration)
+        try:
+            killed = _wait(process, alive=alive, configuration=configuration)
+        finally:
+            _kill_session(process)
     return GroupExit(group=group, exit_code=process.returncode, killed=killed)
 
 
@@ -58,26 +61,29 @@ def _wait(process: subprocess.Popen[bytes], *, alive: Path, configuration: Confi
     section = configuration.group
     pool = os.getppid()
     first_death: float | None = None
+    stamp, since = (0.0, 0), time.monotonic()
     while process.poll() is None:
         if os.getppid() != pool:
-            _kill_session(process)
             return "the worker pool that started it has died"
         status = alive.stat()
+        # By this process's own clock: the file's may be another host's.
+        if stamp != (status.st_mtime, status.st_size):
+            stamp, since = (status.st_mtime, status.st_size), time.monotonic()
         # Empty until the estimator rank's first beat: the start may take long on a shared file system.
         limit_s = section.orphan_grace_s if status.st_size else section.start_timeout_s
-        if (age_s := time.time() - status.st_mtime) > limit_s:
-            _kill_session(process)
+        if (age_s := time.monotonic() - since) > limit_s:
             return f"its estimator rank gave no sign of life for {age_s:.0f} s"
         if first_death is None and any(alive.parent.glob("died-*.json")):
             first_death = time.monotonic()
         if first_death is not None and time.monotonic() - first_death > LAUNCHER_CLEANUP_S:
-            _kill_session(process)
-            return "a rank had died and the launcher left the others running"
+            return ""  # only what the launcher should have done; the rank's own trace says the rest
         time.sleep(POLL_S)
     return ""
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
     for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.resume import OldGroups
 from hpc_nas.campaign.state import CampaignState
+from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.configuration import Configuration, EstimatorSection, TrainingSection
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
@@ -86,12 +88,11 @@ class Resumed:
     def settle(self, *, grace_s: float = GRACE_S) -> None:
         preset = make_preset(self.configuration, chance_accuracy=10.0)
         OldGroups(
-            self.state,
-            ledger=self.ledger,
-            strategy=self.strategy,
+            Books(self.state, ledger=self.ledger, strategy=self.strategy),
             endpoint=self.endpoint,
             losses=LossAssessor(self.directory, configuration=self.configuration, preset=preset),
             directory=self.directory,
+            stop=StopRequest(),
         ).settle(grace_s=grace_s)
 
     @property

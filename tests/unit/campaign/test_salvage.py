@@ -89,7 +89,8 @@ def trainer(directory: Path, rank: int) -> TrainerFile:
 
 
 def salvaged(directory: Path, *, mode: Mode = Mode.STOP) -> list[Outcome]:
-    found = salvage(sorted(directory.glob("*.h5")), preset=preset(), mode=mode)
+    every = {(candidate, attempt) for candidate in range(10) for attempt in range(10)}
+    found = salvage(sorted(directory.glob("*.h5")), wanted=every, preset=preset(), mode=mode)
     return sorted(found, key=lambda outcome: (outcome.candidate, outcome.attempt))
 
 

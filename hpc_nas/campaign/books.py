@@ -1,0 +1,116 @@
+"""The campaign's books: ledger, standing and strategy, kept in step. Everything that counts goes through here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from hpc_nas.campaign.losses import Loss
+from hpc_nas.campaign.state import CampaignState, Entry
+from hpc_nas.records.ledger import (
+    AttemptLost,
+    AttemptStarted,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    GroupEnded,
+    LedgerWriter,
+    ResultIgnored,
+)
+from hpc_nas.search.strategy import Strategy
+from hpc_nas.values import Outcome, State
+
+logger = logging.getLogger(__name__)
+
+
+class Books:
+    """First the ledger, then the standing, then the strategy; `on_outcome` hears of each outcome that counts."""
+
+    def __init__(
+        self,
+        state: CampaignState,
+        *,
+        ledger: LedgerWriter,
+        strategy: Strategy,
+        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    ):
+        self.state = state
+        self._ledger = ledger
+        self._strategy = strategy
+        self._on_outcome = on_outcome
+
+    def record(self, event: Event) -> None:
+        """Append an event and take it into account. Raises RecordError; then it did not happen."""
+        self._ledger.append(event)
+        self.state.apply(event)
+
+    def draw(self) -> Entry:
+        """The strategy's next candidate. Raises SpaceError where the space yields none."""
+        number = self.state.num_drawn
+        self.record(CandidateDrawn(candidate=self._strategy.ask(number), time_s=time.time()))
+        return self.state.entries[number]
+
+    def start(self, entry: Entry, *, group: int) -> None:
+        """The candidate's next attempt begins in this group."""
+        self.record(
+            AttemptStarted(
+                candidate=entry.candidate.number, attempt=entry.attempt + 1, group=group, time_s=time.time()
+            )
+        )
+
+    def take(self, outcome: Outcome, *, group: int) -> None:
+        """A group says how an attempt ended: it counts, is stale, is old news, or is to be run again."""
+        entry = self.state.entries.get(outcome.candidate)
+        if entry is None or not self.state.is_current(outcome):
+            if entry is None or entry.outcome != outcome:  # the same news twice is no news
+                self.record(
+                    ResultIgnored(outcome=outcome, group=group, why="stale attempt", time_s=time.time())
+                )
+        elif outcome.state is State.CANCELLED:
+            # Interrupted, not judged: it runs again if the campaign is resumed.
+            self.lose(entry, group=group, message="interrupted")
+        else:
+            self._end(entry, outcome, group=group)
+
+    def lose(
+        self, entry: Entry, *, group: int, message: str, charged: bool = False, suspect: bool = False
+    ) -> None:
+        """An attempt is lost: the candidate waits again, or ends as crashed if it has been charged twice."""
+        number = entry.candidate.number
+        self.record(
+            AttemptLost(
+                candidate=number,
+                attempt=entry.attempt,
+                group=group,
+                message=message,
+                charged=charged,
+                suspect=suspect,
+                time_s=time.time(),
+            )
+        )
+        if charged:
+            logger.warning("candidate %d is charged for the loss of group %d: %s", number, group, message)
+        if not self.state.may_run_again(number):
+            self._end(entry, self.state.crashed(number, message=message), group=group)
+
+    def bury(self, group: int, loss: Loss) -> None:
+        """A group has ended: take what it finished, queue again what it lost, charge the culprit."""
+        for outcome in loss.salvaged:
+            if self.state.is_current(outcome):
+                self.take(outcome, group=group)
+        for entry in self.state.in_flight(group):
+            number = entry.candidate.number
+            self.lose(
+                entry,
+                group=group,
+                message=loss.message,
+                charged=number in loss.charged,
+                suspect=number in loss.suspects,
+            )
+        self.record(GroupEnded(group=group, reason=loss.message, time_s=time.time()))
+
+    def _end(self, entry: Entry, outcome: Outcome, *, group: int) -> None:
+        self.record(CandidateEnded(outcome=outcome, group=group, time_s=time.time()))
+        self._strategy.tell(entry.candidate, outcome)
+        self._on_outcome(outcome)
