@@ -129,6 +129,25 @@ def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) 
     wait_for(lambda: children_left(family) == [], timeout_s=GRACE_S, what="everything it started to leave")
 
 
+def test_dead_interchange_ends_the_campaign_with_the_reason_and_it_can_be_resumed(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=60")
+    process = start(line)
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    children = psutil.Process(process.pid).children(recursive=True)
+    interchange = [child for child in children if "interchange" in " ".join(child.cmdline()[:3])]
+    assert len(interchange) == 1
+    interchange[0].kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "interchange has died" in output
+    assert "--resume" in output
+    assert events(run_dir)[-1]["event"] == "campaign_closed"
+    pids = {child.pid for child in children}
+    wait_for(lambda: children_left(pids) == [], timeout_s=GRACE_S + 5, what="everything it started to leave")
+    assert processes_of(run_dir) == []
+
+
 def _is_pool(line: list[str], run_dir: Path) -> bool:
     return any(part.endswith("process_worker_pool.py") for part in line[:2]) and str(run_dir) in " ".join(
         line

@@ -166,18 +166,32 @@ def test_port_that_is_taken_is_given_up(endpoint: Endpoint, caplog: pytest.LogCa
 def test_malformed_messages_are_dropped_and_the_endpoint_goes_on(
     endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    too_long = b'{"kind": "hello", "host": "' + b"x" * protocol.MAX_MESSAGE_BYTES + b'", "pid": 1}'
     beat = protocol.Beat(credits=2)
     with client(endpoint.connection) as group:
         group.connect(endpoint.connection.endpoints[0])
-        for data in (b"", b"\x80\x04\x95pickle", b"{}", b'{"kind": "hello", "pid": 1, "x": 2}', too_long):
+        for data in (b"", b"\x80\x04\x95pickle", b"{}", b'{"kind": "hello", "pid": 1, "x": 2}'):
             group.send(data)
         group.send_multipart([b"two", b"frames"])
         group.send(protocol.encode(beat))
         with caplog.at_level(logging.ERROR):
             assert hear(endpoint, 1) == [(3, beat)]
-    assert sum("dropped a malformed message" in record.getMessage() for record in caplog.records) == 5
+    assert sum("dropped a malformed message" in record.getMessage() for record in caplog.records) == 4
     assert sum("not of two frames" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_oversized_message_ends_its_connection_and_no_other(endpoint: Endpoint) -> None:
+    too_long = b'{"kind": "hello", "host": "' + b"x" * protocol.MAX_MESSAGE_BYTES + b'", "pid": 1}'
+    beat = protocol.Beat(credits=2)
+    with (
+        client(endpoint.connection, identity=b"group-4.0") as greedy,
+        client(endpoint.connection) as group,
+    ):
+        greedy.connect(endpoint.connection.endpoints[0])
+        group.connect(endpoint.connection.endpoints[0])
+        greedy.send(too_long)
+        group.send(protocol.encode(beat))
+        assert hear(endpoint, 1) == [(3, beat)]
+        assert endpoint.poll(200) == []
 
 
 @pytest.mark.parametrize(

@@ -75,14 +75,6 @@ def test_death_of_a_rank_that_nobody_named_charges_nobody(tmp_path: Path) -> Non
     assert find(tmp_path, exit_code=137) == Postmortem(culprit=None, message="ended with exit code 137")
 
 
-def test_supervisors_reason_stands_where_no_rank_left_a_trace(tmp_path: Path) -> None:
-    found = find(tmp_path, exit_code=-9, killed="its estimator rank gave no sign of life for 31 s")
-    assert found == Postmortem(
-        culprit=None,
-        message="killed by its supervisor: its estimator rank gave no sign of life for 31 s",
-    )
-
-
 def test_rank_that_died_before_the_supervisor_struck_is_the_culprit(tmp_path: Path) -> None:
     died(tmp_path, 0, at=1.0, exit_code=-9)
     killed = "a rank had died and the launcher left the others running"
