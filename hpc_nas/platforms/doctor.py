@@ -22,6 +22,7 @@ from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.records.probe import probe_swmr
 
 MIN_FREE_BYTES = 1 << 30
+_ADVICE_DIRECTORY = "create it, or choose another with --directory"
 SCHEDULERS = {"Slurm": "sbatch", "LSF": "bsub", "PBS": "qsub"}
 _ASK_TORCH = (
     "import json, torch; n = torch.cuda.device_count(); print(json.dumps({'version': torch.__version__, "
@@ -109,6 +110,8 @@ def _gpus(configuration: Configuration) -> Finding:
 
 
 def _hdf5(directory: Path) -> Finding:
+    if not os.path.isdir(directory):
+        return _no_directory("HDF5", directory)
     probe = probe_swmr(directory)
     if not probe.ok:
         advice = "keep runs on a local or POSIX file system (not NFS), or try HDF5_USE_FILE_LOCKING=FALSE"
@@ -121,13 +124,23 @@ def _hdf5(directory: Path) -> Finding:
 
 
 def _disk(directory: Path) -> Finding:
-    free = shutil.disk_usage(directory).free
+    if not os.path.isdir(directory):
+        return _no_directory("disk", directory)
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError as error:
+        return Finding(name="disk", status="FAIL", detail=str(error), advice=_ADVICE_DIRECTORY)
     detail = f"{free / 2**30:.1f} GiB free in {directory.absolute()}"
     if free < MIN_FREE_BYTES:
         return Finding(
             name="disk", status="WARN", detail=detail, advice="free some space, or choose another --run-dir"
         )
     return Finding(name="disk", status="OK", detail=detail)
+
+
+def _no_directory(name: str, directory: Path) -> Finding:
+    detail = f"{directory.absolute()} is not there, or not a directory: not tried"
+    return Finding(name=name, status="FAIL", detail=detail, advice=_ADVICE_DIRECTORY)
 
 
 def _parsl() -> Finding:
