@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_line
 
 TIMEOUT_S = 60.0
+KILLED_WITHIN_S = 5.0
 # One write per rank: lines of several ranks share one pipe.
 _ASK = (
     "import os; from mpi4py import MPI; library = MPI.Get_library_version().split(chr(10))[0]; "
@@ -27,14 +30,7 @@ def check_launcher(configuration: Configuration, *, num_ranks: int = 2) -> str:
     mpiexec = find_mpiexec(configuration.platform.mpiexec)
     line = mpi_line(mpiexec, num_ranks=num_ranks, command=[sys.executable, "-c", _ASK])
     try:
-        done = subprocess.run(
-            line,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-            env=group_environment(configuration, inherited=os.environ),
-        )
+        done = _run(line, environment=group_environment(configuration, inherited=os.environ))
     except subprocess.TimeoutExpired:
         raise LaunchError(f"{' '.join(line[:5])} ...: no answer within {TIMEOUT_S:g} s") from None
     except OSError as error:
@@ -51,3 +47,25 @@ def check_launcher(configuration: Configuration, *, num_ranks: int = 2) -> str:
             "mpiexec to the launcher of that MPI"
         )
     return answers[0][2]
+
+
+def _run(line: list[str], *, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run to the end, or kill the launcher with all of its session after TIMEOUT_S (TimeoutExpired)."""
+    with subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=TIMEOUT_S)
+        except BaseException:  # also an interrupt, which no longer reaches the session by itself
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=KILLED_WITHIN_S)  # until nobody holds the pipes any more
+            raise
+    return subprocess.CompletedProcess(line, process.returncode, output, errors)
