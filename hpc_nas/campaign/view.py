@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Protocol
 
@@ -18,9 +20,14 @@ from hpc_nas.campaign.state import CampaignState
 
 LINE_INTERVAL_S = 10.0
 
+logger = logging.getLogger(__name__)
+
 
 class View(Protocol):
-    """Shows the user how the campaign stands."""
+    """Shows the user how the campaign stands, for as long as there is somewhere to show it.
+
+    A terminal that was closed, or a pipe that nobody reads any more (`| head`), ends the showing, never the campaign.
+    """
 
     def update(self, state: CampaignState, progress: Progress) -> None:
         """Called several times a second; draws when it sees fit."""
@@ -31,24 +38,32 @@ class LiveView:
 
     def __init__(self, console: Console, *, title: str):
         self._title = title
-        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        # Drawn from here alone: an error in a thread of rich's own could not be caught.
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._output = _Output()
+        self._started = False  # rich can't stop what it could not start
         self._next = 0.0
 
     def __enter__(self) -> LiveView:
-        self._live.start()
+        with self._output.writing():
+            self._live.start()
+            self._started = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        if self._started:
+            with self._output.writing():
+                self._live.stop()
 
     def update(self, state: CampaignState, progress: Progress) -> None:
         """Draw the present standing."""
         now = time.monotonic()
-        if now >= self._next:
+        if now >= self._next and not self._output.lost:
             self._next = now + 0.25
-            self._live.update(render(state, progress, title=self._title))
+            with self._output.writing():
+                self._live.update(render(state, progress, title=self._title), refresh=True)
 
 
 class LineView:
@@ -56,6 +71,7 @@ class LineView:
 
     def __init__(self, console: Console):
         self._console = console
+        self._output = _Output()
         self._next = 0.0
         self._ended = -1
 
@@ -70,11 +86,37 @@ class LineView:
     def update(self, state: CampaignState, progress: Progress) -> None:
         """Print a line when one is due and something has happened, or at the end."""
         now = time.monotonic()
-        due = now >= self._next and state.num_ended != self._ended
-        if due or (state.complete and state.num_ended != self._ended):
+        due = now >= self._next or state.complete
+        if due and state.num_ended != self._ended and not self._output.lost:
             self._next = now + LINE_INTERVAL_S
             self._ended = state.num_ended
-            self._console.print(line(state, progress), highlight=False, soft_wrap=True)
+            with self._output.writing():
+                self._console.print(line(state, progress), highlight=False, soft_wrap=True)
+
+
+class _Output:
+    """Knows whether the place that a view writes to is still there."""
+
+    def __init__(self) -> None:
+        self.lost = False
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Swallows the error of a place that can't be written to."""
+        try:
+            yield
+        except OSError as error:
+            self._lose(error)
+        except SystemExit as error:
+            # rich ends the program when it meets a broken pipe.
+            if not isinstance(error.__context__, BrokenPipeError):
+                raise
+            self._lose(error.__context__)
+
+    def _lose(self, error: OSError) -> None:
+        if not self.lost:
+            logger.warning("the campaign's standing is shown no longer: %s", error)
+        self.lost = True
 
 
 def make_view(console: Console, *, title: str) -> AbstractContextManager[View]:
@@ -126,14 +168,14 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
-def _seats(progress: Progress) -> Table:
+def _seats(progress: Progress) -> Table | Text:
+    if not progress.seats:
+        return Text("starting the worker group ...")
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("trainer", "device", "candidate", "epoch", "val. accuracy %", "forecast %"):
         table.add_column(column, justify="left" if column in ("trainer", "device") else "right")
     for (group, trainer), seat in sorted(progress.seats.items()):
         table.add_row(f"{group}.{trainer}", seat.device, *_columns(seat))
-    if not progress.seats:
-        table.add_row("starting the worker group ...", "", "", "", "", "")
     return table
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -247,6 +251,75 @@ def test_live_panel_shows_the_last_standing(standing: Standing) -> None:
         view.update(standing.state, standing.progress)
     assert "2/4 candidates" in output.getvalue()
     assert "71.25" in output.getvalue()
+
+
+class Closed(io.StringIO):
+    """A terminal that can be written to `writes` times, and is closed then."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self.writes, self.attempts_after = writes, 0
+
+    def write(self, text: str) -> int:
+        if self.writes == 0:
+            self.attempts_after += 1
+            raise OSError(errno.EIO, "Input/output error")
+        self.writes -= 1
+        return super().write(text)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("writes", [0, 1])
+def test_output_that_is_closed_ends_the_showing_alone(
+    standing: Standing,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_terminal: bool,
+    writes: int,
+) -> None:
+    clock = 50.0
+    monkeypatch.setattr(view_module, "time", SimpleNamespace(monotonic=lambda: clock))
+    streams = sys.stdout, sys.stderr
+    output = Closed(writes)
+    console = Console(file=output, width=80, force_terminal=is_terminal)
+    attempts = []
+    with make_view(console, title="digits") as view:
+        standing.ready()
+        for number in range(NUM_CANDIDATES):
+            standing.train(number, trainer=0)
+            standing.end(failed(number), trainer=0)
+            clock += view_module.LINE_INTERVAL_S
+            view.update(standing.state, standing.progress)
+            attempts.append(output.attempts_after)
+    assert attempts[1:] == [1, 1, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the campaign's standing is shown no longer: [Errno 5] Input/output error"
+    ]
+    assert (sys.stdout, sys.stderr) == streams
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_pipe_that_nobody_reads_ends_the_showing_alone(is_terminal: bool) -> None:
+    """In a program of its own: rich would end it."""
+    program = (
+        "from rich.console import Console; from hpc_nas.campaign.view import make_view; "
+        "from hpc_nas.campaign.state import CampaignState; from hpc_nas.campaign.progress import Progress; "
+        f"view = make_view(Console(force_terminal={is_terminal}), title='digits').__enter__(); "
+        "view.update(CampaignState(num_candidates=1), Progress(max_epochs=1.0)); "
+        "view.__exit__(None, None, None); raise SystemExit(7)"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60.0
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (
+        7,
+        "the campaign's standing is shown no longer: [Errno 32] Broken pipe\n",
+    )
 
 
 @pytest.mark.parametrize(
