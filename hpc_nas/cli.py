@@ -7,12 +7,15 @@ import logging
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError
+
+if TYPE_CHECKING:
+    from hpc_nas.configuration import Configuration
 
 app = typer.Typer(
     add_completion=False,
@@ -138,7 +141,7 @@ def main() -> None:
         sys.exit(EXIT_ERROR)
 
 
-def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str]):  # type: ignore[no-untyped-def]
+def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str]) -> Configuration:
     """The configuration that lies in the run directory, for --resume without a campaign file."""
     from hpc_nas.configuration import read_configuration
     from hpc_nas.records.run_directory import RunDirectory
@@ -149,8 +152,7 @@ def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str
         )
     if overrides:
         raise ConfigurationError("--resume without a campaign file takes no --set, --seed or --data-dir")
-    directory = RunDirectory.open(run_dir)
-    return read_configuration(directory.configuration_path)
+    return read_configuration(RunDirectory.open(run_dir).configuration_path)
 
 
 def _print_result(console: Console, run_dir: Path) -> None:

@@ -152,6 +152,8 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
             lines.append(f"{where}{message}" if table else f"{source} {message}")
+        elif not table:
+            lines.append(f"{source}: {item['msg']}")
         else:
             lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
     return lines

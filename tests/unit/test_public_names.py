@@ -22,7 +22,7 @@ PUBLIC = {
     "hpc_nas.configuration": {
         *("CampaignSection", "Configuration", "DataSection", "EstimatorSection", "GroupSection", "Mode"),
         *("PlatformSection", "SearchSection", "SpaceSection", "TrainingSection"),
-        *("load_configuration", "parse_setting"),
+        *("load_configuration", "parse_setting", "read_configuration"),
     },
     "hpc_nas.errors": {
         *("ConfigurationError", "DataError", "HpcNasError", "LaunchError", "RecordError"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc_nas.configuration import Configuration, Mode, load_configuration
+from hpc_nas.configuration import Configuration, Mode, load_configuration, read_configuration
 from hpc_nas.errors import ConfigurationError
 
 
@@ -142,6 +142,52 @@ def test_trainers_must_find_a_gpu_each(tmp_path: Path) -> None:
     assert "2 group(s)" in refusal(
         campaign, "group.num_groups=2", "group.trainers_per_node=4", platform_path=platform
     )
+
+
+def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
+    configuration = load_configuration(None, settings=("campaign.seed=5", "search.alpha=inf"))
+    path = write(tmp_path / "configuration.json", configuration.model_dump_json(indent=2))
+    assert read_configuration(path) == configuration
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "configuration: Invalid JSON: EOF while parsing a value at line 1 column 0"),
+        (
+            '{"campaign": {"name": "dig',
+            "configuration: Invalid JSON: EOF while parsing a string at line 1 column 26",
+        ),
+        ("[]", "configuration: Input should be an object"),
+        ('{"campaign": {"sed": 1}}', "configuration [campaign]: unknown key 'sed'; did you mean 'seed'?"),
+        (
+            '{"campaign": {"seed": -1}}',
+            "configuration [campaign]: seed = -1 is not allowed: Input should be greater than or equal to 0",
+        ),
+        (
+            '{"platform": {"gpus_per_node": 1}}',
+            "configuration [group]: 1 group(s) of trainers_per_node = 2 but the platform has 1 GPUs per node "
+            "and gpu_share = 1; use trainers_per_node = 1, or gpu_share = 2",
+        ),
+    ],
+)
+def test_stored_configuration_that_is_cut_or_invalid_is_named(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = write(tmp_path / "configuration.json", text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(path)
+    assert str(caught.value) == f"{path}: not a configuration of this version:\n  {expected}"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_stored_configuration_that_cant_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "configuration.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(path)
+    assert str(caught.value).startswith(f"{path}: can't be read: ")
 
 
 def test_mistake_of_a_setting_is_not_blamed_on_the_file(tmp_path: Path) -> None:
