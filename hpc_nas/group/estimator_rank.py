@@ -1,8 +1,8 @@
 """The estimator rank: reads rows in situ, forecasts, decides, signals, and hands out the next candidate.
 
-One loop, in this order of urgency: what trainers report (a freed trainer gets its next candidate before
-anything else), what the campaign says, new rows, what the judge's thread has decided. Between rounds it sleeps
-in the campaign's socket: it neither spins nor blocks in MPI.
+One loop: it sleeps in the campaign's socket, so that it neither spins nor blocks in MPI, then takes what trainers
+report (a freed trainer gets its next candidate before anything else), new rows, and what the judge's thread has
+decided.
 """
 
 from __future__ import annotations
@@ -111,14 +111,14 @@ class EstimatorRank:
     # --- one round ---------------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        self._take_reports()
-        self._beat()
         busy = not self._roster.all_present or self._roster.running or self._docket
         for message in self._link.poll(POLL_MS if busy else IDLE_POLL_MS):
             self._obey(message)
+        self._take_reports()
         self._place()
         self._read()
         self._take_results()
+        self._beat()
         if not self._roster.all_present and time.monotonic() > self._present_by:
             raise LaunchError(
                 f"only trainers {sorted(self._devices)} of {len(self._paths)} were ready within "
@@ -289,7 +289,7 @@ class EstimatorRank:
                 self._obey(message)
         self._readers.close()
         if self._roster.running:
-            raise TimeoutError(
+            raise LaunchError(
                 f"trainers {sorted(self._roster.running)} did not leave within {grace_s / 4:.0f} s"
             )
         self._outbox.flush(timeout_s=1.0)
