@@ -65,7 +65,7 @@ def guarded(action: Callable[[], _Result], *, building: bool) -> _Result | Failu
     """
     try:
         return action()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         meaning = classify(error, building=building)
         if meaning is None:
             raise
@@ -76,11 +76,12 @@ def guarded(action: Callable[[], _Result], *, building: bool) -> _Result | Failu
 def classify(error: BaseException, *, building: bool) -> tuple[Reason, str] | None:
     """The reason that an exception gives a candidate, and a message of one line; None: not the candidate's.
 
+    A network that calls sys.exit() ends itself, not the rank; an interrupt is nobody's failure.
     Looks also at what the error was raised from. Raises DeviceLost for an error after which the device
     serves no other network either.
     """
-    if not isinstance(error, Exception):
-        return None  # KeyboardInterrupt, SystemExit
+    if not isinstance(error, Exception | SystemExit):
+        return None  # KeyboardInterrupt
     if isinstance(error, NonFiniteLoss):
         return Reason.NON_FINITE, str(error)
     for cause in _causes(error):
@@ -94,6 +95,11 @@ def classify(error: BaseException, *, building: bool) -> tuple[Reason, str] | No
 def release_memory() -> None:
     """Give back what a failed network may have left in reference cycles and in CUDA's cache."""
     gc.collect()
+    release_cache()
+
+
+def release_cache() -> None:
+    """Give back the memory that torch keeps for later, which trainers on the same GPU may lack. Cheap."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
 

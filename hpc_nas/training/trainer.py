@@ -15,7 +15,7 @@ from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.failures import Failure, guarded, release_memory
+from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
 from hpc_nas.training.session import Means, Session
 from hpc_nas.values import REASONS, Candidate, Observation, Reason, State
 
@@ -93,6 +93,8 @@ def train(
         session.close()
     if isinstance(cause, Failure):
         release_memory()
+    else:
+        release_cache()
     return progress.end(cause)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 import pytest
 import torch
 
 from hpc_nas.errors import ConfigurationError, HpcNasError, SpaceError
-from hpc_nas.training.failures import MAX_MESSAGE, DeviceLost, NonFiniteLoss, classify, guarded
+from hpc_nas.training.failures import MAX_MESSAGE, DeviceLost, Failure, NonFiniteLoss, classify, guarded
 from hpc_nas.values import Reason
 
 
@@ -95,9 +96,28 @@ def test_torch_s_own_accelerator_error_ends_the_rank() -> None:
         classify(torch.AcceleratorError("CUDA: something new"), building=False)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), GeneratorExit()])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit()])
 def test_an_interrupt_is_not_the_candidate_s(error: BaseException) -> None:
     assert classify(error, building=False) is None
+
+
+@pytest.mark.parametrize(("code", "told"), [(1, "1"), (None, ""), ("no such layer", "no such layer")])
+def test_a_network_that_exits_ends_itself(code: int | str | None, told: str) -> None:
+    """Not the rank, with all that it holds."""
+
+    def leave() -> None:
+        sys.exit(code)
+
+    found = guarded(leave, building=True)
+    assert found == Failure(reason=Reason.BUILD, message=f"building the network: SystemExit: {told}")
+
+
+def test_an_interrupt_goes_through() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        guarded(interrupted, building=False)
 
 
 def test_messages_are_one_line_and_short() -> None:

@@ -118,3 +118,26 @@ def test_an_error_of_the_group_leaves_no_network_behind(trainer: Trainer) -> Non
         trainer(one_network_space(networks), on_observation=disk_full)
     assert networks.living == 0  # while the error, with its frames, is still held
     assert "disk full" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "signals", "reason"),
+    [
+        (dense, None, Reason.FULL_BUDGET),
+        (dense, 7, Reason.CONVERGED),
+        (RaisesInForward, None, Reason.BUILD),
+    ],
+)
+def test_cached_gpu_memory_is_given_back_after_every_candidate(
+    trainer: Trainer,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], nn.Module],
+    signals: int | None,
+    reason: Reason,
+) -> None:
+    """By then the network is gone: a trainer that shares the GPU can have its memory."""
+    networks, living = Watched(make), []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: living.append(networks.living))
+    end = trainer(one_network_space(networks), signals=None if signals is None else signals_after(signals))
+    assert (end.reason, living) == (reason, [0])
