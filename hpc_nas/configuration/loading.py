@@ -151,6 +151,8 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
             lines.append(f"{where}unknown key {location[-1]!r}{nearest(location[-1], known)}")
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
+            if key:
+                message = f"{key} = {item['input']!r} is not allowed: {message}"
             lines.append(f"{where}{message}" if table else f"{source} {message}")
         elif not table:
             lines.append(f"{source}: {item['msg']}")

@@ -7,10 +7,12 @@ strategy or preset checks itself.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
@@ -21,6 +23,29 @@ class Mode(StrEnum):
 
     STOP = "stop"  # signal the trainer
     OBSERVE = "observe"  # record it and let the network train to the full budget (ground truth)
+
+
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
+
+
+def _address(text: str) -> str:
+    """An IP address or a host name (RFC 1123; underscores as well, its last label not a number alone)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        last = text.rpartition(".")[2]
+        if len(text) > 253 or not _HOST_NAME.fullmatch(text) or last.isdigit():
+            raise ValueError("neither an IP address nor a host name") from None
+    return text
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, Scalar):
+        raise ValueError("an option is true or false, a number, or a text; no date, list or table")
+    return value
+
+
+_Option = Annotated[Any, AfterValidator(_scalar)]
 
 
 class _Section(BaseModel):
@@ -53,6 +78,7 @@ class SpaceSection(BaseModel):
     """The search space by name; every other key is an option of that space."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _Option]
     name: str = "random-cnn"
 
     @property
@@ -64,6 +90,7 @@ class SearchSection(BaseModel):
     """The search strategy by name; every other key is an option of that strategy."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _Option]
     name: str = "random"
 
     @property
@@ -118,10 +145,10 @@ class PlatformSection(_Section):
     scheduler: Literal["none"] = "none"
     launcher: Literal["mpiexec"] = "mpiexec"
     mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
-    addresses: list[str] = Field(
+    addresses: list[Annotated[str, AfterValidator(_address)]] = Field(
         default_factory=list, description="the campaign's addresses that groups try; empty: all interfaces"
     )
-    gpus_per_node: int = Field(default=0, ge=0)
+    gpus_per_node: int = Field(default=0, ge=0, description="each group has its own")
     environment: dict[str, str] = Field(default_factory=dict, description="set for every rank")
 
 
@@ -134,13 +161,21 @@ class GroupSection(_Section):
     threads_per_rank: Positive = 1
     prefetch: int | None = Field(default=None, ge=0, description="candidates held ready; default: trainers")
     orphan_grace_s: float = Field(
-        default=30.0, ge=2.0, description="all leave this long after losing the campaign"
+        default=30.0,
+        ge=6.0,
+        description="all leave this long after losing the campaign; half of it is the limit of silence, and "
+        "signs of life come every second",
     )
     start_timeout_s: float = Field(default=180.0, gt=0.0, description="a group must report within this time")
     max_failed_starts: Positive = Field(
         default=3, description="groups in a row that die before they take up a candidate"
     )
     backoff_s: float = Field(default=1.0, ge=0.0, description="wait before a dead group is replaced; doubles")
+
+    @property
+    def gpus_per_group(self) -> int:
+        """GPUs that the trainers of one group take up, where there are any."""
+        return -(-self.trainers_per_node // self.gpu_share)
 
 
 class Configuration(_Section):
@@ -157,16 +192,20 @@ class Configuration(_Section):
 
     @model_validator(mode="after")
     def _trainers_fit_gpus(self) -> Configuration:
-        gpus, share = self.platform.gpus_per_node, self.group.gpu_share
-        trainers = self.group.trainers_per_node * self.group.num_groups
-        if gpus and trainers > gpus * share:
-            raise ValueError(
-                f"[group]: {self.group.num_groups} group(s) of trainers_per_node = "
-                f"{self.group.trainers_per_node} but the platform has {gpus} GPUs per node and "
-                f"gpu_share = {share}; use trainers_per_node = {max(1, gpus * share // self.group.num_groups)}, "
-                f"or gpu_share = {-(-trainers // gpus)}"
-            )
-        return self
+        gpus, share, groups = self.platform.gpus_per_node, self.group.gpu_share, self.group.num_groups
+        trainers = self.group.trainers_per_node
+        if gpus == 0 or groups * self.group.gpus_per_group <= gpus:
+            return self
+        each = gpus // groups  # groups share no GPU
+        advice = (
+            f"use trainers_per_node = {each * share}, or gpu_share = {-(-trainers // each)}"
+            if each
+            else f"each group needs a GPU of its own: use num_groups = {gpus} at most"
+        )
+        raise ValueError(
+            f"[group]: {groups} group(s) of trainers_per_node = {trainers} but the platform has {gpus} GPUs per "
+            f"node and gpu_share = {share}; {advice}"
+        )
 
     @property
     def max_epochs(self) -> float:

@@ -89,6 +89,40 @@ def test_files_and_settings_are_laid_over_each_other(tmp_path: Path) -> None:
             "c.toml [estimator]: mode = 'watch' is not allowed: Input should be 'stop' or 'observe'",
         ),
         ("[platform]\naddresses = [1]\n", "c.toml [platform]: addresses.0 = 1 is not allowed: "),
+        (
+            '[platform]\naddresses = ["10.0.0.1", "nonsense with spaces"]\n',
+            "c.toml [platform]: addresses.1 = 'nonsense with spaces' is not allowed: "
+            "neither an IP address nor a host name",
+        ),
+        (
+            '[platform]\naddresses = [""]\n',
+            "c.toml [platform]: addresses.0 = '' is not allowed: neither an IP",
+        ),
+        (
+            '[platform]\naddresses = ["10.0.0.256"]\n',
+            "c.toml [platform]: addresses.0 = '10.0.0.256' is not allowed: neither an IP",
+        ),
+        (
+            '[platform]\naddresses = ["tcp://10.0.0.1:5"]\n',
+            "c.toml [platform]: addresses.0 = 'tcp://10.0.0.1:5' is not allowed: neither an IP",
+        ),
+        (
+            "[space]\nmax_filters = [8, 16]\n",
+            "c.toml [space]: max_filters = [8, 16] is not allowed: "
+            "an option is true or false, a number, or a text; no date, list or table",
+        ),
+        (
+            "[search.population]\nsize = 3\n",
+            "c.toml [search]: population = {'size': 3} is not allowed: an opt",
+        ),
+        (
+            "[search]\nbegin = 2024-01-01\n",
+            "c.toml [search]: begin = datetime.date(2024, 1, 1) is not allowed: an option is",
+        ),
+        (
+            "[group]\norphan_grace_s = 5.9\n",
+            "c.toml [group]: orphan_grace_s = 5.9 is not allowed: Input should be greater than or equal to 6",
+        ),
         ("[training\n", "c.toml: not valid TOML: "),
     ],
 )
@@ -139,9 +173,42 @@ def test_trainers_must_find_a_gpu_each(tmp_path: Path) -> None:
     )
     load_configuration(campaign, platform_path=platform, settings=("group.gpu_share=2",))
     load_configuration(campaign, platform_path=platform, settings=("group.trainers_per_node=6",))
-    assert "2 group(s)" in refusal(
-        campaign, "group.num_groups=2", "group.trainers_per_node=4", platform_path=platform
+
+
+@pytest.mark.parametrize(
+    ("groups", "trainers", "share", "advice"),
+    [
+        (2, 4, 1, "use trainers_per_node = 3, or gpu_share = 2"),
+        (4, 3, 2, "use trainers_per_node = 2, or gpu_share = 3"),  # 12 trainers fit 6 GPUs, 4 groups do not
+        (7, 1, 4, "each group needs a GPU of its own: use num_groups = 6 at most"),
+    ],
+)
+def test_groups_share_no_gpu(groups: int, trainers: int, share: int, advice: str) -> None:
+    settings = (
+        f"group.num_groups={groups}",
+        f"group.trainers_per_node={trainers}",
+        f"group.gpu_share={share}",
+        "platform.gpus_per_node=6",
     )
+    message = refusal(None, *settings)
+    assert message == (
+        f"--set {settings[0]} [group]: {groups} group(s) of trainers_per_node = {trainers} but the platform has "
+        f"6 GPUs per node and gpu_share = {share}; {advice}"
+    )
+
+
+@pytest.mark.parametrize(("groups", "trainers", "share"), [(2, 3, 1), (3, 3, 2), (6, 4, 4), (1, 12, 2)])
+def test_groups_that_have_their_own_gpus_are_taken(groups: int, trainers: int, share: int) -> None:
+    configuration = load_configuration(
+        None,
+        settings=(
+            "platform.gpus_per_node=6",
+            f"group.num_groups={groups}",
+            f"group.trainers_per_node={trainers}",
+            f"group.gpu_share={share}",
+        ),
+    )
+    assert groups * configuration.group.gpus_per_group <= 6
 
 
 def test_stored_configuration_is_read_back(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ OPTION_NAMES = st.text("abcdefgh_", min_size=1, max_size=8).filter(
     lambda name: not name.startswith(("_", "model_"))
 )
 OPTIONS = st.dictionaries(OPTION_NAMES, SCALARS, max_size=4)
+ADDRESSES = st.ip_addresses().map(str) | st.sampled_from(["localhost", "login1", "node-3.cluster.example"])
 POSITIVE = st.floats(min_value=0.0, exclude_min=True, allow_nan=False, allow_infinity=False)
 
 
@@ -168,7 +169,7 @@ CONFIGURATIONS = st.builds(
     ),
     platform=st.builds(
         PlatformSection,
-        addresses=st.lists(TEXT, max_size=3),
+        addresses=st.lists(ADDRESSES, max_size=3),
         environment=st.dictionaries(TEXT, TEXT, max_size=3),
         gpus_per_node=st.just(0),
     ),
@@ -177,7 +178,7 @@ CONFIGURATIONS = st.builds(
         num_groups=COUNT,
         trainers_per_node=COUNT,
         prefetch=st.none() | st.integers(0, 99),
-        orphan_grace_s=st.floats(2.0, 1e9),
+        orphan_grace_s=st.floats(6.0, 1e9),
     ),
 )
 
