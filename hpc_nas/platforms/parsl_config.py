@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
 
 from hpc_nas.configuration import Configuration
+from hpc_nas.errors import LaunchError
 
 EXECUTOR_LABEL = "groups"
 
@@ -36,8 +38,11 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
                 loopback_address="127.0.0.1",
                 max_workers_per_node=section.num_groups,
                 cores_per_worker=1e-3,
+                available_accelerators=group_devices(
+                    configuration, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
+                ),
                 heartbeat_period=2,
-                heartbeat_threshold=max(6, int(section.orphan_grace_s / 3)),
+                heartbeat_threshold=max(4, int(section.orphan_grace_s / 3)),
                 poll_period=20,
                 launch_cmd=f"{shlex.join(reaper)} {DEFAULT_LAUNCH_CMD}",
                 interchange_launch_cmd=[*tether, str(scripts / "interchange.py")],
@@ -60,3 +65,26 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
         strategy_period=2,
         initialize_logging=False,
     )
+
+
+def group_devices(configuration: Configuration, *, visible: str | None) -> list[str]:
+    """The GPUs of each group, as its CUDA_VISIBLE_DEVICES: `["0,1", "2,3"]`; no entries without GPUs.
+
+    `visible` is the CUDA_VISIBLE_DEVICES that was granted, None where it is not set; Parsl would write over it.
+    Raises LaunchError when it names fewer GPUs than the groups need.
+    """
+    gpus, groups = configuration.platform.gpus_per_node, configuration.group.num_groups
+    if gpus == 0:
+        return []
+    each = configuration.group.gpus_per_group
+    names = [str(index) for index in range(gpus)]
+    if visible is not None:
+        names = [name.strip() for name in visible.split(",") if name.strip()]
+        names = names[: names.index("-1")] if "-1" in names else names  # as CUDA does
+    if len(names) < groups * each:
+        raise LaunchError(
+            f"CUDA_VISIBLE_DEVICES={visible} grants {len(names)} GPU(s), but {groups} group(s) of {each} need "
+            f"{groups * each} (the platform file says {gpus} per node); ask the scheduler for more, or lower "
+            "[group] trainers_per_node or num_groups"
+        )
+    return [",".join(names[group * each : (group + 1) * each]) for group in range(groups)]
