@@ -22,6 +22,7 @@ from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.conductor import Conductor
 from hpc_nas.campaign.endpoint import Endpoint, interface_addresses
 from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.log import log_to
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.provenance import source_commit, versions
@@ -30,7 +31,7 @@ from hpc_nas.campaign.state import CampaignState
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import HpcNasError, RecordError
+from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.group.judge import make_preset
 from hpc_nas.platforms.parsl_config import parsl_config
@@ -80,7 +81,7 @@ def run_campaign(
             check_same_configuration(directory, configuration)
         else:
             directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
-        _log_to(directory.campaign_log_path, console=console, stack=stack)
+        log_to(directory.campaign_log_path, console=console, stack=stack)
         state = _restore(configuration, directory=directory, strategy=prepared.strategy)
         ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
         ledger.append(_opened(summary=prepared.summary, resumed=resume))
@@ -221,34 +222,3 @@ def _listen(directory: RunDirectory, *, configuration: Configuration, stack: Exi
     directory.publish(path, endpoint.keys.model_dump_json(), mode=0o600)
     directory.publish(directory.connection_path, endpoint.connection.model_dump_json(), mode=0o600)
     return endpoint
-
-
-class _ConsoleHandler(logging.Handler):
-    """Prints warnings above the live view, instead of through it."""
-
-    def __init__(self, console: Console):
-        super().__init__(level=logging.WARNING)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(self.format(record), highlight=False, markup=False, soft_wrap=True)
-
-
-def _log_to(path: Path, *, console: Console, stack: ExitStack) -> None:
-    """Log this process into the run directory, and its warnings to the user as well."""
-    try:
-        file = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise RecordError(f"{path}: can't be written: {error}") from error
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    to_both, to_file = (file, _ConsoleHandler(console)), (file,)
-    for name, level, handlers in (("hpc_nas", logging.INFO, to_both), ("parsl", logging.WARNING, to_file)):
-        log = logging.getLogger(name)
-        stack.callback(log.setLevel, log.level)
-        stack.callback(setattr, log, "propagate", log.propagate)
-        log.setLevel(level)
-        log.propagate = False  # Parsl's tracebacks of what the campaign handles are not for the terminal
-        for handler in handlers:
-            log.addHandler(handler)
-            stack.callback(log.removeHandler, handler)
-    stack.callback(file.close)
