@@ -26,10 +26,7 @@ _FREE_KEYS = (("campaign", "num_candidates"),)
 
 
 def check_same_configuration(directory: RunDirectory, configuration: Configuration) -> None:
-    """Raises RunDirectoryError naming every setting that differs from the campaign that lies there.
-
-    Settings that may differ are published anew; call it with the campaign's lock held.
-    """
+    """Raises RunDirectoryError naming every setting that differs from the campaign that lies there."""
     stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
     differences = [
@@ -45,8 +42,6 @@ def check_same_configuration(directory: RunDirectory, configuration: Configurati
             f"(hpc-nas run --resume --run-dir {directory.path}), or start a new one elsewhere:\n  "
             + "\n  ".join(differences)
         )
-    if stored != configuration:
-        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
 
 
 class OldGroups:

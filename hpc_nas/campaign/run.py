@@ -74,13 +74,13 @@ def run_campaign(
     check_launcher(configuration)
     prepared = _prepare(configuration)
     directory = RunDirectory.open(run_dir) if resume else RunDirectory.create(run_dir)
+    if resume:
+        check_same_configuration(directory, configuration)
     with ExitStack() as stack:
         stack.enter_context(directory.lock())
         stop = stack.enter_context(stop_on_signals())
-        if resume:
-            check_same_configuration(directory, configuration)
-        else:
-            directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
+        # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
+        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
         state = _restore(configuration, directory=directory, strategy=prepared.strategy)
         ledger = stack.enter_context(LedgerWriter(directory.ledger_path))

@@ -169,10 +169,15 @@ def test_interrupted_campaign_stops_in_order_and_goes_on(tmp_path: Path) -> None
         "reason": "stopped by SIGINT",
         "time_s": events(run_dir)[-1]["time_s"],
     }
-    done = run([*line, "--resume"])
+    # It may go on with more candidates, never with another search.
+    refused = run([*line, "--set", "campaign.seed=99", "--resume"])
+    assert refused.returncode == 2
+    assert "[campaign] seed: 1 there, 99 now" in refused.stderr
+    done = run([*line, "--set", "campaign.num_candidates=10", "--resume"])
     assert done.returncode == 0, done.stdout + done.stderr
     ended = Counter(e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended")
-    assert ended == Counter(range(8))
+    assert ended == Counter(range(10))
+    assert json.loads((run_dir / "configuration.json").read_text())["campaign"]["num_candidates"] == 10
 
 
 def test_network_that_kills_its_rank_is_charged_twice_and_its_neighbours_finish(tmp_path: Path) -> None:
