@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN_DIR ?= runs/demo
 
 .PHONY: install install-test demo test check bench clean
 
@@ -20,7 +19,6 @@ install-test: $(VENV)/.installed-test
 
 demo: install                          ## one real campaign on this machine
 	$(BIN)/hpc-nas run configs/campaigns/digits.toml
-	@echo "The run directory is the newest one under runs/; see 'hpc-nas report RUN_DIR'."
 
 test: install-test                     ## all tests
 	$(BIN)/python -m pytest

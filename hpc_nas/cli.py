@@ -69,7 +69,7 @@ def run(
     console = Console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
     result = run_campaign(configuration, run_dir=run_dir, resume=resume, console=console)
-    _print_result(console, result.run_directory.path)
+    _print_result(console, run_dir)
     if not result.complete:
         console.print(
             f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {run_dir}",
