@@ -196,7 +196,7 @@ class Conductor:
         self._books.record(GroupStarted(group=group, time_s=time.time()))
 
     def _on_group_end(self, group: int, exit: GroupExit | None, *, error: str) -> None:
-        in_flight = {(entry.candidate.number, entry.attempt) for entry in self._state.in_flight(group)}
+        in_flight = self._state.attempts_in_flight(group)
         loss = self._losses.examine(group, in_flight=in_flight, exit=exit, error=error)
         self._books.bury(group, loss.forgiven() if self._closing else loss)
         self._last_heard.pop(group, None)

@@ -80,7 +80,7 @@ class OldGroups:
                 self._hear(group, message)
             waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
         for group in sorted(state.open_groups):
-            in_flight = {(entry.candidate.number, entry.attempt) for entry in state.in_flight(group)}
+            in_flight = state.attempts_in_flight(group)
             self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
 
     def _hear(self, group: int, message: protocol.FromGroup) -> None:

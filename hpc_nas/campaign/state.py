@@ -42,7 +42,6 @@ class CampaignState:
     num_candidates: int
     entries: dict[int, Entry] = field(default_factory=dict)
     open_groups: set[int] = field(default_factory=set)
-    last_group: int = -1
 
     def apply(self, event: Event) -> None:
         """Take one event of the ledger into account."""
@@ -63,7 +62,6 @@ class CampaignState:
             entry.suspect = False
         elif isinstance(event, GroupStarted):
             self.open_groups.add(event.group)
-            self.last_group = max(self.last_group, event.group)
         elif isinstance(event, GroupEnded):
             self.open_groups.discard(event.group)
 
@@ -85,6 +83,10 @@ class CampaignState:
     def in_flight(self, group: int) -> list[Entry]:
         """What a group has in hand: running there, or held ready there."""
         return [e for e in self.entries.values() if e.state is State.RUNNING and e.group == group]
+
+    def attempts_in_flight(self, group: int) -> set[tuple[int, int]]:
+        """The same as (candidate, attempt)."""
+        return {(entry.candidate.number, entry.attempt) for entry in self.in_flight(group)}
 
     def next_queued(self, *, suspect: bool) -> Entry | None:
         """The first candidate that waits for another attempt."""

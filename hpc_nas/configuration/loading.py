@@ -53,7 +53,7 @@ def load_configuration(
         node[keys[-1]] = value
         origin[".".join(keys[:2])] = f"--set {setting}"
         origin.setdefault(keys[0], f"--set {setting}")
-    _resolve_paths(tables, campaign_path)
+    _resolve_paths(tables)
     return validate_tables(tables, origin=origin)
 
 
@@ -108,8 +108,8 @@ def _read_toml(path: Path, allowed: tuple[str, ...]) -> _Tables:
     return content
 
 
-def _resolve_paths(tables: _Tables, campaign_path: Path | None) -> None:
-    """Relative paths in a campaign file are relative to the working directory; make them absolute."""
+def _resolve_paths(tables: _Tables) -> None:
+    """Relative paths are relative to the working directory; make them absolute, since ranks may have another."""
     for table, key in (("data", "data_dir"), ("data", "name"), ("space", "name")):
         value = tables.get(table, {}).get(key)
         if isinstance(value, str) and (key == "data_dir" or _is_path(value)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import socket
 import time
@@ -149,7 +148,7 @@ def _append_attempt(
         attempt=attempt,
         received_time=times[0],
         first_batch_time=end.first_batch_time,
-        signal_time=end.signal_time if end.signal_time is not None else math.nan,
+        signal_time=end.signal_time,
         left_time=times[1],
         epochs=end.epochs,
         batches=end.batches,

@@ -17,16 +17,17 @@ from types import FrameType
 
 import psutil
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+from hpc_nas.group.warden import die_with_parent
+
+PR_SET_CHILD_SUBREAPER = 36
 MOMENT_S = 3.0
 POLL_S = 0.1
 
 
 def main(command: list[str]) -> int:
     """Returns the command's exit code."""
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    child = subprocess.Popen(command, preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    child = subprocess.Popen(command, preexec_fn=die_with_parent)
 
     def forward(signum: int, frame: FrameType | None) -> None:
         os.kill(child.pid, signum)

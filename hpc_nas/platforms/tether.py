@@ -4,14 +4,12 @@ Parsl's interchange and worker pools outlive a submit side that is killed (Parsl
 signal is kept over exec, so one prctl before it ties them to the process that started them.
 """
 
-import ctypes
 import os
-import signal
 import sys
 
-PR_SET_PDEATHSIG = 1
+from hpc_nas.group.warden import die_with_parent
 
 if __name__ == "__main__":
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the campaign alone: it stops in order
     os.execvp(sys.argv[1], sys.argv[1:])

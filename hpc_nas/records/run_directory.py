@@ -127,10 +127,6 @@ class RunDirectory:
         return self.path / "parsl"
 
     @property
-    def report_dir(self) -> Path:
-        return self.path / "report"
-
-    @property
     def groups_dir(self) -> Path:
         return self.path / "groups"
 
@@ -146,9 +142,6 @@ class RunDirectory:
 
     def launch_log_path(self, group: int) -> Path:
         return self.group_dir(group) / "launch.log"
-
-    def rank_log_path(self, group: int, rank: int) -> Path:
-        return self.group_dir(group) / f"rank-{rank:05d}.log"
 
     def last_words_path(self, group: int, rank: int) -> Path:
         """What a rank that raised says of its end."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from tests.campaign.harness import (
     wait_for,
     write_campaign,
 )
+from tests.disks import tiny_disk
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300)]
 
@@ -250,16 +250,7 @@ def test_campaign_script_runs_under_parsl_run(tmp_path: Path) -> None:
 
 
 def test_full_disk_stops_the_campaign_with_the_reason_and_files_stay_readable(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("a small file system needs root to be mounted")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"can't mount a small file system: {mounted.stderr.decode()}")
-    try:
+    with tiny_disk(tmp_path / "disk", num_bytes=2 << 20) as disk:
         run_dir = disk / "run"
         filler = disk / "filler"
         line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=400")
@@ -276,5 +267,3 @@ def test_full_disk_stops_the_campaign_with_the_reason_and_files_stay_readable(tm
         assert "can't be written" in output or "No space left" in output
         filler.unlink()
         assert run([str(BIN / "hpc-nas"), "report", str(run_dir), "--json"]).returncode == 0
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from hpc_nas.records.ledger import (
     AttemptStarted,
@@ -96,22 +89,3 @@ def finished_campaign() -> list[Event]:
 
 
 NAN = math.nan
-
-
-@contextlib.contextmanager
-def tiny_disk(directory: Path, *, num_bytes: int) -> Iterator[Path]:
-    """A disk of this size, mounted; skips where that is not allowed, fails there under CI."""
-    directory.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={num_bytes}", "tmpfs", str(directory)]
-    problem = "only root may mount"
-    if os.geteuid() == 0:
-        try:
-            problem = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-        except FileNotFoundError as error:
-            problem = str(error)
-    if problem:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no tiny disk: {problem}")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)

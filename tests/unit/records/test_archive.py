@@ -9,12 +9,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from records_helpers import opened, same, tiny_disk
+from records_helpers import opened, same
 from run_helpers import append, finished_run, new_run, states
 
 from hpc_nas.errors import RecordError, RunDirectoryError
 from hpc_nas.records.archive import CampaignRecord, assemble, load_record, read_archive, write_archive
 from hpc_nas.records.ledger import CampaignClosed
+from tests.disks import tiny_disk
 
 
 def contents(record: CampaignRecord) -> dict[str, object]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_helpers import candidate, finished_campaign, opened, outcome, same, tiny_disk
+from records_helpers import candidate, finished_campaign, opened, outcome, same
 
 from hpc_nas.errors import RecordError
 from hpc_nas.records.ledger import (
@@ -27,6 +27,7 @@ from hpc_nas.records.ledger import (
     read_ledger,
 )
 from hpc_nas.values import Outcome, Reason, State
+from tests.disks import tiny_disk
 
 ALL_KINDS: list[Event] = [
     *finished_campaign(),

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 
 import pytest
-from records_helpers import tiny_disk
 
 from hpc_nas.records import probe as probe_module
 from hpc_nas.records.probe import SwmrProbe, probe_swmr
+from tests.disks import tiny_disk
 
 
 def test_good_directory_is_measured_and_left_clean(tmp_path: Path) -> None:

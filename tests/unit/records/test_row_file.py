@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from records_helpers import tiny_disk
 
 from hpc_nas.errors import RecordError
 from hpc_nas.records.row_file import RowFileReader, RowFileWriter
+from tests.disks import tiny_disk
 
 POINT = np.dtype([("number", "<i8"), ("value", "<f8"), ("word", "S16")])
 TABLES = {"left": POINT, "right": POINT}

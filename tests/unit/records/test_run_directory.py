@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from records_helpers import tiny_disk
 
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.run_directory import RunDirectory
+from tests.disks import tiny_disk
 
 
 def mode_of(path: Path) -> int:
