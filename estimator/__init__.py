@@ -9,25 +9,42 @@
             break
 
 Three parts combine: a forecaster (curve so far -> accuracy at the full budget), a rule (curve and forecasts
--> decision), and the engine that feeds them. Needs NumPy and SciPy only.
+-> decision), and the engine that feeds them. Methods that look at other candidates share a `History`:
+
+    history = History()
+    engine = Engine(preset("adaptive", max_epochs=20), history=history, candidate=7)
+
+Needs NumPy, SciPy and scikit-learn only.
 """
 
 from estimator.curve import Curve, InvalidObservation
 from estimator.engine import Engine
+from estimator.history import Ended, Event, History, Member, MirroredHistory, Observed, Standing
+from estimator.population import Population
 from estimator.presets import Preset, preset, presets
+from estimator.promotion import Promotion
 from estimator.values import Action, Decision, Estimate, Forecast, Reason, Source
 
 __all__ = [
     "Action",
     "Curve",
     "Decision",
+    "Ended",
     "Engine",
     "Estimate",
+    "Event",
     "Forecast",
+    "History",
     "InvalidObservation",
+    "Member",
+    "MirroredHistory",
+    "Observed",
+    "Population",
     "Preset",
+    "Promotion",
     "Reason",
     "Source",
+    "Standing",
     "preset",
     "presets",
 ]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Curve", "InvalidObservation"]
 
+NUM_COLUMNS = 5
+
 
 class InvalidObservation(ValueError):
     """An observation that can't be: it is refused, and the curve stays as it was."""
@@ -22,11 +24,9 @@ class Curve:
     """
 
     def __init__(self) -> None:
-        self._epochs: list[float] = []
-        self._val_accuracy: list[float] = []
-        self._val_loss: list[float] = []
-        self._train_loss: list[float] = []
-        self._train_accuracy: list[float] = []
+        self._rows = np.empty((8, NUM_COLUMNS))
+        self._length = 0
+        self._best = math.nan
 
     def append(
         self,
@@ -44,14 +44,14 @@ class Curve:
         _check_accuracy("val_accuracy", val_accuracy, epoch=epoch)
         if not math.isnan(train_accuracy):
             _check_accuracy("train_accuracy", train_accuracy, epoch=epoch)
-        self._epochs.append(epoch)
-        self._val_accuracy.append(val_accuracy)
-        self._val_loss.append(val_loss)
-        self._train_loss.append(train_loss)
-        self._train_accuracy.append(train_accuracy)
+        if self._length == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[self._length] = epoch, val_accuracy, val_loss, train_loss, train_accuracy
+        self._length += 1
+        self._best = val_accuracy if self._length == 1 else max(self._best, val_accuracy)
 
     def __len__(self) -> int:
-        return len(self._epochs)
+        return self._length
 
     def __repr__(self) -> str:
         return f"Curve({len(self)} observations)"
@@ -59,42 +59,48 @@ class Curve:
     @property
     def epochs(self) -> NDArray[np.float64]:
         """Epochs trained at each observation, [n]."""
-        return np.array(self._epochs)
+        return self._column(0)
 
     @property
     def val_accuracy(self) -> NDArray[np.float64]:
         """Validation accuracy, percent, [n]."""
-        return np.array(self._val_accuracy)
+        return self._column(1)
 
     @property
     def val_loss(self) -> NDArray[np.float64]:
         """Validation loss, [n]; NaN where unknown."""
-        return np.array(self._val_loss)
+        return self._column(2)
 
     @property
     def train_loss(self) -> NDArray[np.float64]:
         """Training loss, [n]; NaN where unknown."""
-        return np.array(self._train_loss)
+        return self._column(3)
 
     @property
     def train_accuracy(self) -> NDArray[np.float64]:
         """Training accuracy, percent, [n]; NaN where unknown."""
-        return np.array(self._train_accuracy)
+        return self._column(4)
 
     @property
     def last_epoch(self) -> float:
         """Epochs trained so far; 0 before the first observation."""
-        return self._epochs[-1] if self._epochs else 0.0
+        return float(self._rows[self._length - 1, 0]) if self._length else 0.0
 
     @property
     def last_accuracy(self) -> float:
         """The latest validation accuracy, percent; NaN before the first observation."""
-        return self._val_accuracy[-1] if self._val_accuracy else math.nan
+        return float(self._rows[self._length - 1, 1]) if self._length else math.nan
 
     @property
     def best_accuracy(self) -> float:
         """The highest validation accuracy so far, percent; NaN before the first observation."""
-        return max(self._val_accuracy, default=math.nan)
+        return self._best
+
+    def _column(self, index: int) -> NDArray[np.float64]:
+        """A view that can't be written through; it keeps its length when the curve grows."""
+        column = self._rows[: self._length, index]
+        column.flags.writeable = False
+        return column
 
     def _check_epoch(self, epoch: float) -> None:
         if not math.isfinite(epoch) or epoch <= 0.0:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from estimator.curve import Curve
+from estimator.curve import Curve, InvalidObservation
+from estimator.history import Ended, History, Observed, Standing
+from estimator.population import Population
 from estimator.presets import Preset
 from estimator.rules.base import Forecasts, go
 from estimator.rules.loss import SLACK
@@ -13,17 +15,30 @@ from estimator.values import Decision, Estimate, Forecast, Source
 
 __all__ = ["Engine"]
 
+FRACTIONS_IN_A_ROW = 3
+LOWEST_CHANCE = 5.0
+
 
 class Engine:
     """Watches one candidate (one attempt of it) while it trains; deterministic, one forecast per observation.
 
     The first decision to stop is final and stays in `decision`. A candidate may be trained on all the same
     (to know the truth): then each further observation is still forecast, and answered with that decision and
-    its own forecast.
+    its own forecast. After a decision to pause, `observe` may be called again: the candidate has been resumed.
+
+    Engines of one population share a `history` and give each candidate a number of its own. The engine tells
+    the history what it observes and how its candidate ends; it decides with the history as it is before.
+    `audited` says that this candidate was chosen at random to be trained to the end whatever is decided.
     """
 
-    def __init__(self, preset: Preset) -> None:
+    def __init__(
+        self, preset: Preset, *, history: History | None = None, candidate: int = 0, audited: bool = False
+    ) -> None:
         self._preset = preset
+        self._history = History() if history is None else history
+        self._population = Population(history=self._history, candidate=candidate)
+        self._candidate = candidate
+        self._audited = audited
         self._curve = Curve()
         self._forecasts: list[Forecast | None] = []
         self._decision: Decision | None = None
@@ -31,6 +46,11 @@ class Engine:
     @property
     def preset(self) -> Preset:
         return self._preset
+
+    @property
+    def history(self) -> History:
+        """What is known of the population."""
+        return self._history
 
     @property
     def curve(self) -> Curve:
@@ -61,6 +81,7 @@ class Engine:
         At and after `max_epochs` it never decides to stop: training ends there by itself, and `conclude` says
         what came of it. Raises InvalidObservation, and takes nothing, if the observation can't be one.
         """
+        self._refuse_fractions(val_accuracy, epoch=epoch)
         self._curve.append(
             epoch,
             val_accuracy=val_accuracy,
@@ -68,15 +89,26 @@ class Engine:
             train_loss=train_loss,
             train_accuracy=train_accuracy,
         )
-        forecast = self._preset.forecaster.forecast(self._curve)
-        self._forecasts.append(forecast)
-        if self._decision is not None:
-            return replace(self._decision, forecast=forecast)
-        if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
-            return go(forecast)
-        decision = self._preset.rule.decide(self._curve, self._forecasts)
-        if decision.stop:
+        decision = self._decide()
+        self._history.observe(
+            Observed(
+                candidate=self._candidate,
+                epoch=float(epoch),
+                val_accuracy=float(val_accuracy),
+                val_loss=float(val_loss),
+                train_loss=float(train_loss),
+                train_accuracy=float(train_accuracy),
+            )
+        )
+        first_stop = decision.stop and self._decision is None
+        if first_stop:
             self._decision = decision
+        if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
+            self._end(Standing.FINISHED)
+        elif first_stop and not self._audited:
+            self._end(Standing.STOPPED)
+        elif decision.pause and not self._audited:
+            self._end(Standing.PAUSED)
         return decision
 
     def conclude(self) -> Estimate:
@@ -90,3 +122,29 @@ class Engine:
         best = source is Source.BEST_OBSERVED
         value = self._curve.best_accuracy if best else self._curve.last_accuracy
         return Estimate(value=value, spread=0.0, source=source)
+
+    def _decide(self) -> Decision:
+        version = self._population.version
+        forecast = self._preset.forecaster.forecast(self._curve, self._population)
+        self._forecasts.append(forecast)
+        if self._decision is not None:
+            return replace(self._decision, forecast=forecast)
+        if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
+            return replace(go(forecast), version=version)
+        return replace(
+            self._preset.rule.decide(self._curve, self._forecasts, self._population), version=version
+        )
+
+    def _end(self, standing: Standing) -> None:
+        self._history.end(Ended(candidate=self._candidate, standing=standing, audited=self._audited))
+
+    def _refuse_fractions(self, val_accuracy: float, *, epoch: float) -> None:
+        """Three accuracies in a row that nobody who guesses would have, and none above 1."""
+        chance = self._preset.chance_accuracy
+        if len(self._curve) != FRACTIONS_IN_A_ROW - 1 or not chance >= LOWEST_CHANCE:
+            return
+        if 0.0 < val_accuracy <= 1.0 and 0.0 < self._curve.best_accuracy <= 1.0:
+            raise InvalidObservation(
+                f"epoch {epoch:g}: val_accuracy = {val_accuracy!r} and no earlier one above 1, while guessing "
+                f"gives {chance:g} percent: these look like fractions; give percent, 0..100"
+            )

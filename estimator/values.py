@@ -11,6 +11,9 @@ from enum import StrEnum
 
 __all__ = ["Action", "Decision", "Estimate", "Forecast", "Numbers", "Reason", "Source"]
 
+NORMAL_90 = 1.6448536269514722
+"""Half the width of a normal distribution's central 90 %, in standard deviations."""
+
 Numbers = tuple[tuple[str, float], ...]
 """Named figures that a decision rests on; `dict(numbers)` looks them up."""
 
@@ -45,17 +48,30 @@ class Forecast:
     """The accuracy expected at the full budget, from a learning curve so far.
 
     `value` is what the preset forecasts, `spread` its standard deviation. `at_max_epochs` is the fitted curve
-    at the full budget: the same as `value`, except where a preset forecasts the asymptote instead. `a`, `b`,
-    `c` are the parameters of `a - b**(c - x)`, where that was fitted, `num_points` the observations used.
+    at the full budget: the same as `value`, except where a preset forecasts the asymptote instead. `low` and
+    `high` bound the forecaster's own 90 % interval of the accuracy, where it has one that is not simply
+    1.645 spreads to each side. `a`, `b`, `c` are the parameters of `a - b**(c - x)`, where that was fitted,
+    `num_points` the observations used, `parts` the forecasts of the members of a combination.
     """
 
     value: float
     spread: float
     at_max_epochs: float
     num_points: int
+    low: float = math.nan
+    high: float = math.nan
     a: float = math.nan
     b: float = math.nan
     c: float = math.nan
+    parts: tuple[Forecast | None, ...] = ()
+
+    @property
+    def interval_90(self) -> tuple[float, float]:
+        """Where the accuracy lies with a probability of 90 %, percent; NaN where the spread is not known."""
+        margin = NORMAL_90 * self.spread
+        low = self.value - margin if math.isnan(self.low) else self.low
+        high = self.value + margin if math.isnan(self.high) else self.high
+        return low, high
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +79,8 @@ class Decision:
     """Go on, stop or pause: with its reason, the estimate and its spread, and the figures behind it.
 
     `reason` is None and `estimate` NaN while the action is go. `forecast` is that of the latest observation,
-    None where there is none.
+    None where there is none. `version` is that of the history that the decision rests on: the same curve with
+    the same version gives the same decision.
     """
 
     action: Action
@@ -72,6 +89,7 @@ class Decision:
     spread: float = math.nan
     forecast: Forecast | None = None
     numbers: Numbers = ()
+    version: int = 0
 
     def __post_init__(self) -> None:
         if (self.action is Action.GO) != (self.reason is None):
@@ -81,6 +99,11 @@ class Decision:
     def stop(self) -> bool:
         """Whether to stop training this candidate."""
         return self.action is Action.STOP
+
+    @property
+    def pause(self) -> bool:
+        """Whether to give the trainer to another candidate for now, and keep a checkpoint of this one."""
+        return self.action is Action.PAUSE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
+from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
 __all__ = ["BestSoFar"]
@@ -16,7 +17,7 @@ __all__ = ["BestSoFar"]
 class BestSoFar(Forecaster):
     """The highest validation accuracy so far; its spread is not known."""
 
-    def forecast(self, curve: Curve) -> Forecast | None:
+    def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if not len(curve):
             return None
         best = curve.best_accuracy

@@ -19,6 +19,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from estimator.checks import require_count, require_positive
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
+from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
 __all__ = ["Exponential", "Target"]
@@ -59,7 +60,7 @@ class Exponential(Forecaster):
         require_positive("epochs_per_interval", self.epochs_per_interval)
         require_count("min_points", self.min_points, minimum=2)
 
-    def forecast(self, curve: Curve) -> Forecast | None:
+    def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if len(curve) < self.min_points:
             return None
         fit = self._fit(curve)

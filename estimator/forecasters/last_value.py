@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
+from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
 __all__ = ["LastValue"]
@@ -16,7 +17,7 @@ __all__ = ["LastValue"]
 class LastValue(Forecaster):
     """The latest validation accuracy; its spread is not known."""
 
-    def forecast(self, curve: Curve) -> Forecast | None:
+    def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if not len(curve):
             return None
         last = curve.last_accuracy

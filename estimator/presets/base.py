@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 from estimator.checks import require_percent_or_nan, require_positive
 from estimator.forecasters import Forecaster
+from estimator.promotion import NoPromotion, Promotion
 from estimator.rules import NeverLearn, Rule
 from estimator.values import Source
 
@@ -14,16 +16,33 @@ __all__ = ["Preset", "Training"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preset:
-    """What an Engine follows. Build one by name with `preset`, or combine parts of your own."""
+    """What an Engine follows. Build one by name with `preset`, or combine parts of your own.
+
+    `promotion` says which of the candidates that `rule` has paused is worth a free trainer. `chance_accuracy`
+    is the largest class's share of the validation set in percent (NaN: unknown).
+    """
 
     name: str
     max_epochs: float
     forecaster: Forecaster
     rule: Rule
     conclusion: Source
+    promotion: Promotion = field(default_factory=NoPromotion)
+    chance_accuracy: float = math.nan
+
+    @property
+    def pauses(self) -> bool:
+        """Whether candidates may be paused, so that whoever trains them must be able to resume them."""
+        return not isinstance(self.promotion, NoPromotion)
+
+    @property
+    def alone(self) -> bool:
+        """Whether a decision rests on the candidate's own curve alone: order and company don't matter then."""
+        return self.forecaster.alone and self.rule.alone and not self.pauses
 
     def __post_init__(self) -> None:
         require_positive("max_epochs", self.max_epochs)
+        require_percent_or_nan("chance_accuracy", self.chance_accuracy)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from estimator.presets import baselines, peng4nn
 from estimator.presets.base import Preset, Training
@@ -49,7 +50,7 @@ def preset(
         training = Training(
             max_epochs=max_epochs, epochs_per_interval=epochs_per_interval, chance_accuracy=chance_accuracy
         )
-        return builder(training, **settings)
+        return replace(builder(training, **settings), chance_accuracy=training.chance_accuracy)
     except ValueError as error:
         raise ValueError(f"preset {name}: {error}") from error
 

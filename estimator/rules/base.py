@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.values import Action, Decision, Forecast, Numbers, Reason
 
-__all__ = ["Forecasts", "Rule", "go", "stop"]
+__all__ = ["Forecasts", "Rule", "go", "pause", "stop"]
 
 Forecasts = Sequence[Forecast | None]
 """The forecast made at each observation of a curve, in order; None where there was none."""
 
 
 class Rule(ABC):
-    """From a curve and its forecasts to a decision. Keeps no state: the same values, the same decision."""
+    """From a curve, its forecasts and the others to a decision. Keeps no state: the same values, the same decision.
+
+    `alone` says that it does not look at the others.
+    """
 
     __slots__ = ()
+    alone: ClassVar[bool] = True
 
     @abstractmethod
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
-        """The decision at the latest observation; both arguments have the same length, at least 1."""
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
+        """The decision at the latest observation; `curve` and `forecasts` have the same length, at least 1."""
 
 
 def go(forecast: Forecast | None, *, numbers: Numbers = ()) -> Decision:
     """The decision to train on."""
     return Decision(action=Action.GO, forecast=forecast, numbers=numbers)
+
+
+def pause(forecast: Forecast, *, reason: Reason, numbers: Numbers = ()) -> Decision:
+    """The decision to give the trainer to another, for now; the forecast is the estimate so far."""
+    return Decision(
+        action=Action.PAUSE,
+        reason=reason,
+        estimate=forecast.value,
+        spread=forecast.spread,
+        forecast=forecast,
+        numbers=numbers,
+    )
 
 
 def stop(forecast: Forecast, *, reason: Reason, numbers: Numbers = ()) -> Decision:

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from estimator.checks import require_count, require_flag, require_positive
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
 from estimator.rules.loss import SLACK, epochs_since_minimum
 from estimator.rules.never_learn import NeverLearn
@@ -47,7 +48,7 @@ class Convergence(Rule):
                 "the largest class's share of the validation set, in percent"
             )
 
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast, values = forecasts[-1], self._window(curve, forecasts)
         if forecast is None or len(values) < self.window:
             return go(forecast)

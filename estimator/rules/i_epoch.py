@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from estimator.checks import require_positive
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
 from estimator.rules.loss import SLACK
 from estimator.values import Decision, Reason
@@ -22,7 +23,7 @@ class IEpoch(Rule):
     def __post_init__(self) -> None:
         require_positive("epochs", self.epochs)
 
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast = forecasts[-1]
         if forecast is None or curve.last_epoch < self.epochs - SLACK:
             return go(forecast)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from estimator.checks import require_count, require_positive
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, go
 from estimator.rules.convergence import Convergence
 from estimator.rules.loss import SLACK
@@ -30,10 +31,10 @@ class ListingConvergence(Convergence):
         require_positive("epochs_per_interval", self.epochs_per_interval)
         require_count("min_points", self.min_points, minimum=2)
 
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         if curve.last_epoch <= self.window * self.epochs_per_interval + SLACK:
             return go(forecasts[-1])
-        return Convergence.decide(self, curve, forecasts)
+        return Convergence.decide(self, curve, forecasts, population)
 
     def _window(self, curve: Curve, forecasts: Forecasts) -> list[float]:
         values: list[float] = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from estimator.checks import require_positive
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
 from estimator.rules.loss import SLACK, epochs_since_minimum
 from estimator.values import Decision, Reason
@@ -25,7 +26,7 @@ class Menndl(Rule):
     def __post_init__(self) -> None:
         require_positive("patience_epochs", self.patience_epochs)
 
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast = forecasts[-1]
         waited = epochs_since_minimum(curve.epochs, curve.train_loss)
         numbers = (("epochs_since_minimum_loss", waited),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from estimator.curve import Curve
+from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go
 from estimator.values import Decision
 
@@ -15,5 +16,5 @@ __all__ = ["NeverStop"]
 class NeverStop(Rule):
     """Never stops: the ground truth that rules are judged by."""
 
-    def decide(self, curve: Curve, forecasts: Forecasts) -> Decision:
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         return go(forecasts[-1])

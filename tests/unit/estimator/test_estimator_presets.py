@@ -13,13 +13,6 @@ from estimator.forecasters import BestSoFar, Exponential
 from estimator.rules import Convergence, NeverLearn
 
 
-def test_the_public_names() -> None:
-    assert sorted(estimator.__all__) == [
-        "Action", "Curve", "Decision", "Engine", "Estimate", "Forecast", "InvalidObservation", "Preset",
-        "Reason", "Source", "preset", "presets",
-    ]  # fmt: skip
-
-
 def test_every_preset_says_in_one_line_what_it_is() -> None:
     listed = presets()
     assert list(listed) == ["peng4nn", "peng4nn-listing", "penguin", "a4nn", "menndl", "i-epoch", "none"]

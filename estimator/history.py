@@ -1,0 +1,183 @@
+"""The history: what is known of a population of candidates, in the order in which it became known.
+
+Rules and forecasters that look at other candidates read it. It only grows, event by event; its `version` is the
+number of events, and the first `version` events say all that a decision rested on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from estimator.curve import Curve
+
+__all__ = ["Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Standing"]
+
+_T = TypeVar("_T")
+
+
+class Standing(StrEnum):
+    """How a candidate stands. Trained on are those that run; a paused one may be."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"  # by a decision, before its full budget
+    FINISHED = "finished"  # trained to the full budget: its truth is known
+    FAILED = "failed"  # it has no accuracy at all
+    LOST = "lost"  # this attempt counts no more; its curve begins again
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """One observation of one candidate; accuracies in percent, NaN where not measured."""
+
+    candidate: int
+    epoch: float
+    val_accuracy: float
+    val_loss: float = math.nan
+    train_loss: float = math.nan
+    train_accuracy: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """A candidate has left its trainer, for now (paused, lost) or for good.
+
+    `audited`: it was chosen at random to be trained to the end whatever was decided, so it is an unbiased sample.
+    """
+
+    candidate: int
+    standing: Standing
+    audited: bool = False
+
+
+Event = Observed | Ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One candidate of the population: its curve so far, how it stands, and whether it was audited."""
+
+    candidate: int
+    curve: Curve
+    standing: Standing
+    audited: bool = False
+
+
+class History:
+    """The population's learning curves. Grows only; not safe for several threads.
+
+    Members stand in the order of their first event.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self._events: list[Event] = []
+        self._members: dict[int, Member] = {}
+        self._counts: dict[Standing, int] = dict.fromkeys(Standing, 0)
+        self._num_ended = 0
+        self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
+        for event in events:
+            self.apply(event)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} candidates, version {self.version})"
+
+    @property
+    def version(self) -> int:
+        """The number of events."""
+        return len(self._events)
+
+    @property
+    def num_ended(self) -> int:
+        """The number of `Ended` events: what learns from ended curves alone has nothing new until it rises."""
+        return self._num_ended
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All events in order; `History(events[:version])` is the history as it was at that version."""
+        return tuple(self._events)
+
+    def events_since(self, version: int) -> Sequence[Event]:
+        """The events after that version."""
+        return tuple(self._events[version:])
+
+    @property
+    def members(self) -> Mapping[int, Member]:
+        """All candidates by number."""
+        return MappingProxyType(self._members)
+
+    def those(self, *standings: Standing) -> list[Member]:
+        """The candidates that stand so, in the order of their first event."""
+        return [member for member in self._members.values() if member.standing in standings]
+
+    def count(self, standing: Standing) -> int:
+        """How many candidates stand so."""
+        return self._counts[standing]
+
+    def apply(self, event: Event) -> None:
+        """Take one event. Raises InvalidObservation for an observation that can't be, and then takes nothing."""
+        number = event.candidate
+        member = self._members.get(number) or Member(
+            candidate=number, curve=Curve(), standing=Standing.RUNNING
+        )
+        if isinstance(event, Observed):
+            curve = Curve() if member.standing is Standing.LOST else member.curve
+            curve.append(
+                event.epoch,
+                val_accuracy=event.val_accuracy,
+                val_loss=event.val_loss,
+                train_loss=event.train_loss,
+                train_accuracy=event.train_accuracy,
+            )
+            standing = Standing.RUNNING if member.standing in _GOES_ON else member.standing
+            audited = member.audited
+        else:
+            curve, standing, audited = member.curve, event.standing, event.audited
+            self._num_ended += 1
+        if number in self._members:
+            self._counts[member.standing] -= 1
+        self._counts[standing] += 1
+        self._members[number] = Member(candidate=number, curve=curve, standing=standing, audited=audited)
+        self._events.append(event)
+
+    def observe(self, event: Observed) -> None:
+        """An engine that watches a candidate here says what it saw."""
+        self.apply(event)
+
+    def end(self, event: Ended) -> None:
+        """An engine that watches a candidate here says how it left."""
+        self.apply(event)
+
+    def recall(self, key: Hashable, token: Hashable, build: Callable[[], _T]) -> _T:
+        """What `build` made when it was last called for `key` with this `token`; calls it if that changed.
+
+        For models learned from the history: `token` says what of it they rest on (`version`, `num_ended`), and
+        `build` must depend on that alone.
+        """
+        known = self._memory.get(key)
+        if known is not None and known[0] == token:
+            return known[1]  # type: ignore[no-any-return]
+        value = build()
+        self._memory[key] = (token, value)
+        return value
+
+
+_GOES_ON = (Standing.RUNNING, Standing.PAUSED, Standing.LOST)
+"""An observation of a candidate that stands so says that it runs; one of an ended candidate is only noted."""
+
+
+class MirroredHistory(History):
+    """A copy of a history that is kept elsewhere: engines read it, and only `apply` adds to it."""
+
+    def observe(self, event: Observed) -> None:
+        """Nothing: the original will tell, in its own order."""
+
+    def end(self, event: Ended) -> None:
+        """Nothing: the original will tell, in its own order."""

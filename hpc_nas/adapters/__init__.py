@@ -1,0 +1,1 @@
+"""Adapters: the estimator in other tools' terms. Thin; one file each."""
