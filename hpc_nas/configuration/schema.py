@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from hpc_nas.configuration.audit import is_audited
+
 Scalar = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
 
@@ -135,6 +137,9 @@ class EstimatorSection(_Section):
 
     preset: str = "peng4nn"
     mode: Mode = Field(default=Mode.STOP, strict=False)
+    audit_share: float = Field(
+        default=0.03, ge=0.0, le=1.0, description="of the candidates, trained to the end whatever is decided"
+    )
     settings: dict[str, Scalar] = Field(default_factory=dict)
 
 
@@ -210,6 +215,13 @@ class Configuration(_Section):
     @property
     def max_epochs(self) -> float:
         return self.training.max_epochs
+
+    def mode_for(self, candidate: int) -> Mode:
+        """What is done with a decision to stop this candidate, by number: the audited ones are only observed."""
+        section = self.estimator
+        if is_audited(candidate, seed=self.campaign.seed, share=section.audit_share):
+            return Mode.OBSERVE
+        return section.mode
 
     @property
     def world_size(self) -> int:
