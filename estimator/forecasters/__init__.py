@@ -4,5 +4,6 @@ from estimator.forecasters.base import Forecaster
 from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.exponential import Exponential, Target
 from estimator.forecasters.last_value import LastValue
+from estimator.forecasters.learned import RemainingGain
 
-__all__ = ["BestSoFar", "Exponential", "Forecaster", "LastValue", "Target"]
+__all__ = ["BestSoFar", "Exponential", "Forecaster", "LastValue", "RemainingGain", "Target"]
