@@ -235,6 +235,7 @@ class EstimatorRank:
             attempt=key[1],
             epoch=observation.epoch,
             decision=verdict.decision,
+            history_version=verdict.decision.version,
             fit_s=judged.fit_s,
             read_lag_s=judged.read_lag_s,
             time_s=judged.decided_time,

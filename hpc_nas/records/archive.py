@@ -20,6 +20,7 @@ from hpc_nas.records.assembly import assemble
 from hpc_nas.records.campaign_record import TABLES, CampaignRecord
 from hpc_nas.records.hdf5 import cause_of
 from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.records.versions import READABLE_VERSIONS, upgrade
 
 __all__ = ["CampaignRecord", "assemble", "load_record", "read_archive", "write_archive"]
 
@@ -114,13 +115,15 @@ def _record(file: Any, *, path: Path) -> CampaignRecord:
         raise RecordError(f"{path}: a {kind}'s rank file, no archive; name the run directory it lies in")
     if kind != KIND:
         raise RecordError(f"{path}: not an archive of a campaign; name a run directory or its campaign.h5")
-    if version != layout.SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise RecordError(
-            f"{path}: schema version {version}, but this hpc-nas reads {layout.SCHEMA_VERSION}; "
+            f"{path}: schema version {version}, but this hpc-nas reads {', '.join(map(str, READABLE_VERSIONS))}; "
             "use the version that wrote it"
         )
     facts = {name: _fact(file.attrs[name], name=name) for name in _FACTS}
     tables = {name: file[name][:] for name in TABLES}
+    if version < layout.SCHEMA_VERSION:
+        tables = {name: upgrade(rows, TABLES[name]) for name, rows in tables.items()}
     for name, dtype in TABLES.items():
         if tables[name].dtype != dtype:
             raise ValueError(f"table {name!r} has fields {tables[name].dtype.names}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from hpc_nas.configuration import Mode
+from hpc_nas.configuration.audit import is_audited
 from hpc_nas.errors import RecordError
 from hpc_nas.records import layout
 from hpc_nas.records.campaign_record import TABLES, CampaignRecord
@@ -28,6 +30,7 @@ from hpc_nas.records.ledger import (
 )
 from hpc_nas.records.rank_file import RankFileContent, read_rank_file, text
 from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.records.versions import upgrade
 from hpc_nas.values import Candidate, Outcome, State
 
 _RANK_TABLES = {**layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
@@ -64,7 +67,7 @@ def assemble(directory: RunDirectory) -> CampaignRecord:
         ledger_bytes=ledger.num_bytes,
         unreadable=unreadable,
         parameters=[dict(entry.candidate.parameters) for entry in entries],
-        candidates=_candidates(entries, tables),
+        candidates=_candidates(entries, tables, audited=_audited(entries, configuration)),
         **tables,
     )
 
@@ -109,13 +112,13 @@ def _rank_tables(directory: RunDirectory) -> tuple[dict[str, Rows], tuple[str, .
 
 
 def _with_source(name: str, content: RankFileContent, *, group: int, path: Path) -> Rows:
-    rows = content.tables[name]
-    known = _RANK_TABLES[name].names or ()
-    if missing := sorted(set(known) - set(rows.dtype.names or ())):
-        raise RecordError(f"{path}: table {name!r} has no {missing[0]!r}; see docs/records.md for its fields")
+    try:
+        rows = upgrade(content.tables[name], _RANK_TABLES[name])
+    except ValueError as error:
+        raise RecordError(f"{path}: table {name!r} has {error}") from error
     rank = content.attributes.get("rank", -1)
     result = np.zeros(len(rows), dtype=TABLES[name])
-    for field_name in known:
+    for field_name in rows.dtype.names or ():
         result[field_name] = rows[field_name]
     result["group"], result["rank"] = group, rank if isinstance(rank, int) else -1
     return result
@@ -184,10 +187,19 @@ def _epochs_all_attempts(curves: dict[_Attempt, _Curve], attempts: Rows) -> dict
     return total
 
 
-def _candidates(entries: list[_Entry], tables: dict[str, Rows]) -> Rows:
+def _audited(entries: list[_Entry], configuration: dict[str, Any]) -> list[bool]:
+    """Whether each is trained to the end whatever is decided; nobody, where the configuration knows of no audit."""
+    section, campaign = configuration.get("estimator", {}), configuration.get("campaign", {})
+    seed, share = campaign.get("seed", 0), section.get("audit_share", 0.0)
+    observing = section.get("mode") == Mode.OBSERVE
+    return [observing or is_audited(entry.candidate.number, seed=seed, share=share) for entry in entries]
+
+
+def _candidates(entries: list[_Entry], tables: dict[str, Rows], *, audited: list[bool]) -> Rows:
     curves = _curves(tables)
     spent = _epochs_all_attempts(curves, tables["attempts"])
     rows = np.zeros(len(entries), dtype=layout.CANDIDATE)
+    rows["audited"] = audited
     for row, entry in zip(rows, entries, strict=True):
         candidate, outcome = entry.candidate, entry.outcome
         for name in ("number", "seed", "num_parameters", "num_layers", "macs", "redraws"):

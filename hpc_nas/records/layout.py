@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 COMMIT = "commit"  # the table of counters
 CHUNK_ROWS = 64
@@ -72,9 +72,12 @@ FORECAST = np.dtype(
         ("c", "<f8"),
         ("forecast", "<f8"),  # percent; NaN: no forecast at this point
         ("spread", "<f8"),  # standard deviation, points
+        ("low", "<f8"),  # the forecast's 90 % interval, percent; NaN: none
+        ("high", "<f8"),
         ("action", WORD),  # estimator.Action
         ("reason", WORD),  # empty while going on
         ("estimate", "<f8"),
+        ("history_version", "<i8"),  # of the population's history that all this rests on
         ("fit_s", "<f8"),  # the time the forecast took
         ("read_lag_s", "<f8"),  # row written -> row read by the estimator
         ("time_s", "<f8"),
@@ -112,6 +115,7 @@ CANDIDATE = np.dtype(
         ("num_layers", "<i4"),
         ("macs", "<i8"),
         ("redraws", "<i4"),
+        ("audited", "i1"),  # 1: trained to the end whatever is decided
         ("state", WORD),
         ("reason", WORD),
         ("estimate", "<f8"),

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hpc_nas.errors import RecordError
-from hpc_nas.records.layout import SCHEMA_VERSION
 from hpc_nas.values import Candidate, Outcome
 
+SCHEMA_VERSION = 1
 _HEADER = b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % SCHEMA_VERSION
 
 

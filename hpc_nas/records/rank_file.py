@@ -21,7 +21,7 @@ from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 from hpc_nas.values import Observation, Outcome, Reason, State
 
 if TYPE_CHECKING:
-    from estimator import Decision
+    from estimator import Decision, Forecast
 
 
 class _RankFile:
@@ -137,27 +137,24 @@ class EstimatorFile(_RankFile):
         attempt: int,
         epoch: float,
         decision: Decision,
+        history_version: int,
         fit_s: float,
         read_lag_s: float,
         time_s: float,
     ) -> int:
         """Record what the estimator made of one observation, with the forecast or without one."""
-        forecast = decision.forecast
+        shown = _NO_FORECAST if decision.forecast is None else _figures(decision.forecast)
         return self._writer.append(
             "forecasts",
             (
                 candidate,
                 attempt,
                 epoch,
-                forecast.num_points if forecast else 0,
-                forecast.a if forecast else math.nan,
-                forecast.b if forecast else math.nan,
-                forecast.c if forecast else math.nan,
-                forecast.value if forecast else math.nan,
-                forecast.spread if forecast else math.nan,
+                *shown,
                 text(decision.action, layout.WORD),
                 text(decision.reason or "", layout.WORD),
                 decision.estimate,
+                history_version,
                 fit_s,
                 read_lag_s,
                 time_s,
@@ -189,6 +186,13 @@ class EstimatorFile(_RankFile):
 
 
 _OBSERVATION_FIELDS = tuple(layout.OBSERVATION.names or ())
+_NO_FORECAST = (0, *[math.nan] * 7)
+
+
+def _figures(forecast: Forecast) -> tuple[float, ...]:
+    """The columns `num_points` to `high`."""
+    points = forecast.num_points
+    return points, forecast.a, forecast.b, forecast.c, forecast.value, forecast.spread, *forecast.interval_90
 
 
 @dataclass(frozen=True, kw_only=True)

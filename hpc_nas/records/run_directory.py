@@ -2,6 +2,7 @@
 
 configuration.json        the resolved configuration
 ledger.jsonl              the campaign's journal
+history.jsonl             what the groups were told of each other's candidates
 campaign.lock             held while a campaign process lives
 campaign.log
 campaign.h5               the archive, after the run
@@ -95,6 +96,11 @@ class RunDirectory:
     @property
     def ledger_path(self) -> Path:
         return self.path / "ledger.jsonl"
+
+    @property
+    def history_path(self) -> Path:
+        """The journal of the population's history."""
+        return self.path / "history.jsonl"
 
     @property
     def lock_path(self) -> Path:

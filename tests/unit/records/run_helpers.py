@@ -64,6 +64,7 @@ def finished_run(path: Path) -> RunDirectory:
             attempt=0,
             epoch=0.5,
             decision=Decision(action=Action.GO),
+            history_version=0,
             fit_s=0.1,
             read_lag_s=0.2,
             time_s=5.0,

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from numpy.lib import recfunctions as rfn
 from records_helpers import opened, same
 from run_helpers import append, finished_run, new_run, states
 
@@ -30,6 +31,25 @@ def test_archive_holds_the_whole_record(tmp_path: Path) -> None:
     write_archive(record, tmp_path / "campaign.h5")
     assert same(contents(read_archive(tmp_path / "campaign.h5")), contents(record))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["campaign.h5", "run"]
+
+
+def test_archive_of_version_1_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.h5"
+    record = assemble(finished_run(tmp_path / "run"))
+    write_archive(record, path)
+    with h5py.File(path, "a") as file:
+        file.attrs["schema_version"] = 1
+        for name, later in (("candidates", ["audited"]), ("forecasts", ["low", "high", "history_version"])):
+            rows = file[name][:]
+            del file[name]
+            file[name] = rfn.drop_fields(rows, later, usemask=False)
+    assert same(contents(read_archive(path)), contents(record))
+    with h5py.File(path, "a") as file:
+        rows = file["candidates"][:]
+        del file["candidates"]
+        file["candidates"] = rfn.drop_fields(rows, ["macs"], usemask=False)
+    with pytest.raises(RecordError, match=r"no sound archive .* no 'macs'"):
+        read_archive(path)
 
 
 def test_empty_record_goes_through_the_archive(tmp_path: Path) -> None:
@@ -82,7 +102,7 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "campaign.h5", path)
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 1"):
+    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 1, 2"):
         load_record(path)
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 1

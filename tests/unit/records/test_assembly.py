@@ -9,10 +9,12 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 from records_helpers import NAN, candidate, opened, same
 from run_helpers import finished_run, new_run, states, train
 
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import CampaignSection, Configuration, EstimatorSection, Mode
+from hpc_nas.records import layout
 from hpc_nas.records.archive import assemble, load_record
 from hpc_nas.records.ledger import (
     AttemptLost,
@@ -22,7 +24,8 @@ from hpc_nas.records.ledger import (
     Event,
     GroupStarted,
 )
-from hpc_nas.records.rank_file import TrainerFile
+from hpc_nas.records.rank_file import TrainerFile, read_rank_file
+from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Outcome, Reason, State
 
@@ -44,6 +47,7 @@ def test_finished_campaign_is_assembled(tmp_path: Path) -> None:
         "num_layers": 4,
         "macs": drawn.macs,
         "redraws": 2,
+        "audited": 0,
         "state": b"stopped",
         "reason": b"converged",
         "estimate": 88.5,
@@ -99,6 +103,42 @@ def test_running_campaign_is_assembled_from_files_being_written(tmp_path: Path) 
         ],
     )
     assert (record.elapsed_s, record.close_reason) == (4.0, "")
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (EstimatorSection(audit_share=0.03), [17, 52]),
+        (EstimatorSection(audit_share=0.0), []),
+        (EstimatorSection(mode=Mode.OBSERVE, audit_share=0.0), list(range(60))),
+    ],
+)
+def test_audited_candidates_are_marked(
+    tmp_path: Path, section: EstimatorSection, expected: list[int]
+) -> None:
+    drawn: list[Event] = [CandidateDrawn(candidate=candidate(number), time_s=1.0) for number in range(60)]
+    directory = new_run(tmp_path / "run", drawn)
+    configuration = Configuration(campaign=CampaignSection(seed=1), estimator=section)
+    directory.publish(directory.configuration_path, configuration.model_dump_json())
+    record = assemble(directory)
+    assert record.candidates["number"][record.candidates["audited"] == 1].tolist() == expected
+
+
+def test_rank_files_of_version_1_are_assembled(tmp_path: Path) -> None:
+    """Their forecasts had no interval, and rested on no history."""
+    directory = finished_run(tmp_path / "run")
+    path = directory.rank_file_path(0, 1)
+    rows = read_rank_file(path).tables["forecasts"]
+    path.unlink()
+    old = [name for name in layout.FORECAST.names or () if name not in ("low", "high", "history_version")]
+    tables = {"forecasts": np.dtype([(name, layout.FORECAST[name]) for name in old])}
+    with RowFileWriter(path, tables=tables, attributes={"kind": "estimator", "rank": 1}) as writer:
+        writer.append("forecasts", tuple(rows[0][name] for name in old))
+    record = assemble(directory)
+    assert record.unreadable == ()
+    (found,) = record.forecasts
+    assert same([found[name].item() for name in old], [rows[0][name].item() for name in old])
+    assert same([found[name].item() for name in ("low", "high", "history_version")], [NAN, NAN, 0])
 
 
 def test_time_between_two_processes_does_not_count(tmp_path: Path) -> None:

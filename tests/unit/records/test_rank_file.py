@@ -69,7 +69,9 @@ def test_attempts_come_back(tmp_path: Path) -> None:
 def test_forecasts_come_back(tmp_path: Path) -> None:
     path = tmp_path / "rank-00002.h5"
     none_yet = Decision(action=Action.GO)
-    forecast = Forecast(value=90.5, spread=0.5, at_max_epochs=90.0, num_points=4, a=91.0, b=1.5, c=2.0)
+    forecast = Forecast(
+        value=90.5, spread=0.5, at_max_epochs=90.0, num_points=4, low=88.0, a=91.0, b=1.5, c=2.0
+    )
     stop = Decision(
         action=Action.STOP, reason=StopReason.CONVERGED, estimate=90.25, spread=0.5, forecast=forecast
     )
@@ -80,14 +82,16 @@ def test_forecasts_come_back(tmp_path: Path) -> None:
                 attempt=0,
                 epoch=epoch,
                 decision=decision,
+                history_version=7,
                 fit_s=0.125,
                 read_lag_s=0.25,
                 time_s=100.0,
             )
     rows = read_rank_file(path).tables["forecasts"]
+    shown = (4, 91.0, 1.5, 2.0, 90.5, 0.5, 88.0, *forecast.interval_90[1:])
     expected = [
-        (5, 0, 0.5, 0, NAN, NAN, NAN, NAN, NAN, b"go", b"", NAN, 0.125, 0.25, 100.0),
-        (5, 0, 2.0, 4, 91.0, 1.5, 2.0, 90.5, 0.5, b"stop", b"converged", 90.25, 0.125, 0.25, 100.0),
+        (5, 0, 0.5, 0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, b"go", b"", NAN, 7, 0.125, 0.25, 100.0),
+        (5, 0, 2.0, *shown, b"stop", b"converged", 90.25, 7, 0.125, 0.25, 100.0),
     ]
     assert same(rows.tolist(), expected)
 
@@ -115,7 +119,7 @@ def test_a_file_says_who_wrote_it(tmp_path: Path) -> None:
     attributes = read_rank_file(path).attributes
     assert isinstance(attributes.pop("created_time"), float)
     assert attributes == {
-        "schema_version": 1,
+        "schema_version": 2,
         "kind": "trainer",
         "group": 4,
         "rank": 1,

@@ -14,12 +14,21 @@ from run_helpers import finished_run
 
 from hpc_nas.records import layout
 from hpc_nas.records.archive import assemble, write_archive
+from hpc_nas.records.history_journal import EndedLine, ObservedLine
 from hpc_nas.records.ledger import Event
 from hpc_nas.records.row_file import RowFileReader
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "records.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-TYPES = {"S16": "S16", "S240": "S240", "int32": "<i4", "int64": "<i8", "uint64": "<u8", "float64": "<f8"}
+TYPES = {
+    "S16": "S16",
+    "S240": "S240",
+    "int8": "i1",
+    "int32": "<i4",
+    "int64": "<i8",
+    "uint64": "<u8",
+    "float64": "<f8",
+}
 TABLES = {"candidates": layout.CANDIDATE, **layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
 
 
@@ -51,14 +60,27 @@ def test_every_field_is_described_with_its_type(table: str) -> None:
     assert np.dtype(described) == TABLES[table]
 
 
+def event_rows(heading: str) -> dict[str, str]:
+    """The rows of a section's table of events, by event."""
+    section = PAGE.partition(heading)[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
+
+
 def test_every_event_is_described_with_its_keys() -> None:
-    rows = dict(
-        re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.partition("## The ledger")[2], flags=re.MULTILINE)
-    )
+    rows = event_rows("## The ledger")
     kinds = {kind.model_fields["event"].default: kind for kind in Event.__args__}
     assert rows.keys() == kinds.keys()
     for name, kind in kinds.items():
         keys = kind.model_fields.keys() - {"event", "time_s"}
+        assert keys <= set(re.findall(r"`(\w+)`", rows[name]))
+
+
+def test_every_event_of_the_history_is_described_with_its_keys() -> None:
+    rows = event_rows("## The history")
+    kinds = {"observed": ObservedLine, "ended": EndedLine}
+    assert rows.keys() == kinds.keys()
+    for name, kind in kinds.items():
+        keys = kind.model_fields.keys() - {"event"}
         assert keys <= set(re.findall(r"`(\w+)`", rows[name]))
 
 

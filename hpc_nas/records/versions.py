@@ -1,0 +1,30 @@
+"""Rows of earlier schema versions, brought to the present layout."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hpc_nas.records import layout
+from hpc_nas.records.layout import Rows
+
+READABLE_VERSIONS = (1, layout.SCHEMA_VERSION)
+
+_ADDED_LATER: dict[str, float] = {"low": math.nan, "high": math.nan, "history_version": 0, "audited": 0}
+"""Fields that version 1 did not have, and what stands there for "not known"."""
+
+
+def upgrade(rows: Rows, dtype: np.dtype[Any]) -> Rows:
+    """The same rows with the fields of `dtype`. Raises ValueError naming a field that every version has."""
+    result = np.zeros(len(rows), dtype=dtype)
+    found = rows.dtype.names or ()
+    for name in sorted(dtype.names or ()):  # so that the first one that is missing is always the same
+        if name in found:
+            result[name] = rows[name]
+        elif name in _ADDED_LATER:
+            result[name] = _ADDED_LATER[name]
+        else:
+            raise ValueError(f"no {name!r}; see docs/records.md for its fields")
+    return result
