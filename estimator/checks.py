@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from enum import StrEnum
+from typing import TypeGuard, TypeVar
 
-__all__ = ["require_at_least", "require_count", "require_flag", "require_percent_or_nan", "require_positive"]
+__all__ = [
+    "require_at_least",
+    "require_count",
+    "require_flag",
+    "require_percent_or_nan",
+    "require_positive",
+    "to_choice",
+]
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
@@ -40,3 +50,10 @@ def require_flag(name: str, value: object) -> None:
     """`value` is True or False."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} = {value!r} must be true or false")
+
+
+def to_choice(name: str, value: object, choices: type[_Choice]) -> _Choice:
+    """The choice that `value` names."""
+    if not isinstance(value, str) or value not in list(choices):
+        raise ValueError(f"{name} = {value!r} must be one of {', '.join(choices)}")
+    return choices(value)

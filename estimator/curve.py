@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Curve", "InvalidObservation"]
 
-NUM_COLUMNS = 5
+NUM_COLUMNS = 6
 
 
 class InvalidObservation(ValueError):
@@ -26,7 +26,6 @@ class Curve:
     def __init__(self) -> None:
         self._rows = np.empty((8, NUM_COLUMNS))
         self._length = 0
-        self._best = math.nan
 
     def append(
         self,
@@ -46,9 +45,9 @@ class Curve:
             _check_accuracy("train_accuracy", train_accuracy, epoch=epoch)
         if self._length == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[self._length] = epoch, val_accuracy, val_loss, train_loss, train_accuracy
+        best = max(val_accuracy, self.best_accuracy) if self._length else val_accuracy
+        self._rows[self._length] = epoch, val_accuracy, val_loss, train_loss, train_accuracy, best
         self._length += 1
-        self._best = val_accuracy if self._length == 1 else max(self._best, val_accuracy)
 
     def __len__(self) -> int:
         return self._length
@@ -94,7 +93,12 @@ class Curve:
     @property
     def best_accuracy(self) -> float:
         """The highest validation accuracy so far, percent; NaN before the first observation."""
-        return self._best
+        return float(self._rows[self._length - 1, 5]) if self._length else math.nan
+
+    @property
+    def best_so_far(self) -> NDArray[np.float64]:
+        """The highest validation accuracy up to each observation, percent, [n]."""
+        return self._column(5)
 
     def _column(self, index: int) -> NDArray[np.float64]:
         """A view that can't be written through; it keeps its length when the curve grows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from estimator.curve import Curve
 from estimator.population import ALONE, Population
@@ -13,13 +12,17 @@ __all__ = ["Forecaster"]
 
 
 class Forecaster(ABC):
-    """From a learning curve so far to the accuracy expected at the full budget.
-
-    `alone` says that a forecast rests on the candidate's own curve alone, whatever the population.
-    """
+    """From a learning curve so far to the accuracy expected at the full budget."""
 
     __slots__ = ()
-    alone: ClassVar[bool] = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether a forecast rests on the candidate's own curve alone, whatever the population.
+
+        Who looks at the others sets `alone: ClassVar[bool] = False`.
+        """
+        return True
 
     @abstractmethod
     def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.presets import baselines, peng4nn
+from estimator.presets import baselines, peng4nn, prob_top, simple
 from estimator.presets.base import Preset, Training
 
 __all__ = ["preset", "presets"]
@@ -21,6 +21,9 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "menndl": baselines.menndl,
     "i-epoch": baselines.i_epoch,
     "none": baselines.none,
+    "patience": simple.patience,
+    "median": simple.median,
+    "prob-top": prob_top.prob_top,
 }
 
 

@@ -5,19 +5,26 @@ from estimator.rules.base import Rule
 from estimator.rules.convergence import Convergence
 from estimator.rules.i_epoch import IEpoch
 from estimator.rules.listing import ListingConvergence
+from estimator.rules.median import Against, MedianStopping
 from estimator.rules.menndl import Menndl
 from estimator.rules.never_learn import NeverLearn
 from estimator.rules.none import NeverStop
+from estimator.rules.patience import Patience
 from estimator.rules.penguin import PenguinConvergence
+from estimator.rules.unlikely_top import UnlikelyTop
 
 __all__ = [
     "A4nnConvergence",
+    "Against",
     "Convergence",
     "IEpoch",
     "ListingConvergence",
+    "MedianStopping",
     "Menndl",
     "NeverLearn",
     "NeverStop",
+    "Patience",
     "PenguinConvergence",
     "Rule",
+    "UnlikelyTop",
 ]

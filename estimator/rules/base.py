@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 from estimator.curve import Curve
 from estimator.population import ALONE, Population
@@ -17,13 +16,20 @@ Forecasts = Sequence[Forecast | None]
 
 
 class Rule(ABC):
-    """From a curve, its forecasts and the others to a decision. Keeps no state: the same values, the same decision.
+    """From a curve, its forecasts and the others to a decision.
 
-    `alone` says that it does not look at the others.
+    Keeps no state: the same values, the same decision.
     """
 
     __slots__ = ()
-    alone: ClassVar[bool] = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether a decision rests on the candidate's own curve and forecasts alone.
+
+        Who looks at the others sets `alone: ClassVar[bool] = False`.
+        """
+        return True
 
     @abstractmethod
     def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:

@@ -18,6 +18,7 @@ def test_a_curve_keeps_what_it_was_given() -> None:
     assert len(curve) == 2
     assert curve.epochs.tolist() == [0.5, 1.5]
     assert curve.val_accuracy.tolist() == [10.0, 8.0]
+    assert curve.best_so_far.tolist() == [10.0, 10.0]
     assert repr(curve.val_loss.tolist()) == "[2.3, nan]"
     assert repr(curve.train_loss.tolist()) == "[2.4, nan]"
     assert repr(curve.train_accuracy.tolist()) == "[11.0, nan]"

@@ -15,7 +15,8 @@ from estimator.rules import Convergence, NeverLearn
 
 def test_every_preset_says_in_one_line_what_it_is() -> None:
     listed = presets()
-    assert list(listed) == ["peng4nn", "peng4nn-listing", "penguin", "a4nn", "menndl", "i-epoch", "none"]
+    first = ["peng4nn", "peng4nn-listing", "penguin", "a4nn", "menndl", "i-epoch", "none"]
+    assert list(listed)[: len(first)] == first
     assert all(line and "\n" not in line for line in listed.values())
 
 

@@ -1,0 +1,84 @@
+"""What the candidates of a population had shown when they reached an epoch, kept up with its history."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from typing import NamedTuple
+
+import numpy as np
+
+from estimator.curve import Curve
+from estimator.history import Ended, History, Standing
+from estimator.rules.loss import SLACK
+
+__all__ = ["Progress", "progress_at"]
+
+COUNTED = (Standing.RUNNING, Standing.PAUSED, Standing.STOPPED, Standing.FINISHED)
+
+
+class Progress(NamedTuple):
+    """A candidate's accuracies up to its first observation at or after an epoch, percent."""
+
+    best: float
+    average: float
+
+
+def progress_at(epoch: float, history: History) -> dict[int, Progress]:
+    """By number, the progress at `epoch` of all that have reached it; lost and failed ones are left out."""
+    milestones = history.recall(_Milestones, None, _Milestones)  # an index, never out of date: it follows
+    reached = milestones.at(epoch, history)
+    members = history.members
+    return {number: reached[number] for number in reached if members[number].standing in COUNTED}
+
+
+class _Milestones:
+    """Progress at each epoch that was ever asked for. At any version a function of the history alone."""
+
+    def __init__(self) -> None:
+        self._version = 0
+        self._epochs: list[float] = []
+        self._reached: dict[float, dict[int, Progress]] = {}
+        self._seen: dict[int, float] = {}
+
+    def at(self, epoch: float, history: History) -> dict[int, Progress]:
+        self._follow(history)
+        if epoch not in self._reached:
+            insort(self._epochs, epoch)
+            self._reached[epoch] = {
+                number: _progress(member.curve, epoch)
+                for number, member in history.members.items()
+                if member.standing is not Standing.LOST and member.curve.last_epoch >= epoch - SLACK
+            }
+        return self._reached[epoch]
+
+    def _follow(self, history: History) -> None:
+        if self._version == history.version:
+            return
+        changed = {}
+        for event in history.events_since(self._version):
+            if isinstance(event, Ended) and event.standing is Standing.LOST:
+                self._forget(event.candidate)
+            changed[event.candidate] = True
+        self._version = history.version
+        for number in changed:
+            member = history.members[number]
+            if member.standing is not Standing.LOST:
+                self._record(number, member.curve)
+
+    def _forget(self, number: int) -> None:
+        self._seen.pop(number, None)
+        for reached in self._reached.values():
+            reached.pop(number, None)
+
+    def _record(self, number: int, curve: Curve) -> None:
+        first = bisect_right(self._epochs, self._seen.get(number, 0.0) + SLACK)
+        last = bisect_right(self._epochs, curve.last_epoch + SLACK)
+        for epoch in self._epochs[first:last]:
+            self._reached[epoch][number] = _progress(curve, epoch)
+        self._seen[number] = curve.last_epoch
+
+
+def _progress(curve: Curve, epoch: float) -> Progress:
+    index = int(np.searchsorted(curve.epochs, epoch - SLACK))
+    average = float(curve.val_accuracy[: index + 1].mean())
+    return Progress(best=float(curve.best_so_far[index]), average=average)
