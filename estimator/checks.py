@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeGuard, TypeVar
 
 __all__ = [
+    "nearest",
     "require_at_least",
     "require_count",
     "require_flag",
@@ -57,3 +60,10 @@ def to_choice(name: str, value: object, choices: type[_Choice]) -> _Choice:
     if not isinstance(value, str) or value not in list(choices):
         raise ValueError(f"{name} = {value!r} must be one of {', '.join(choices)}")
     return choices(value)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The rest of a message about an unknown word."""
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} known: {', '.join(known) or 'none'}"

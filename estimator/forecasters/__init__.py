@@ -3,7 +3,19 @@
 from estimator.forecasters.base import Forecaster
 from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.exponential import Exponential, Target
+from estimator.forecasters.joint import Joint
 from estimator.forecasters.last_value import LastValue
 from estimator.forecasters.learned import RemainingGain
+from estimator.forecasters.separable import FamilyBank, SeparableExponential
 
-__all__ = ["BestSoFar", "Exponential", "Forecaster", "LastValue", "RemainingGain", "Target"]
+__all__ = [
+    "BestSoFar",
+    "Exponential",
+    "FamilyBank",
+    "Forecaster",
+    "Joint",
+    "LastValue",
+    "RemainingGain",
+    "SeparableExponential",
+    "Target",
+]

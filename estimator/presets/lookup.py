@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.presets import baselines, peng4nn, prob_top, simple
+from estimator.checks import nearest
+from estimator.presets import baselines, parametric, peng4nn, prob_top, simple
 from estimator.presets.base import Preset, Training
+from estimator.presets.combinations import after, combine
+from estimator.presets.expression import Delayed, Expression, Named, Setting, parse
 
 __all__ = ["preset", "presets"]
 
@@ -21,6 +23,8 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "menndl": baselines.menndl,
     "i-epoch": baselines.i_epoch,
     "none": baselines.none,
+    "peng4nn-fast": parametric.peng4nn_fast,
+    "lce": parametric.lce,
     "patience": simple.patience,
     "median": simple.median,
     "prob-top": prob_top.prob_top,
@@ -33,29 +37,26 @@ def preset(
     max_epochs: float,
     epochs_per_interval: float = 0.5,
     chance_accuracy: float = math.nan,
-    **settings: bool | int | float | str,
+    **settings: Setting,
 ) -> Preset:
     """The preset of that name, with its own settings (`docs/estimator.md` lists them).
 
+    `name` may bring settings along, or combine presets: `peng4nn:window=4`, `any(peng4nn, patience)`.
     `max_epochs` is the full budget (e_max), `epochs_per_interval` the epochs between validations (E), and
     `chance_accuracy` the largest class's share of the validation set in percent (NaN: unknown, and no
     candidate is recognised as one that never learns). Raises ValueError for an unknown name or setting, or a
     value that can't be.
     """
-    if name not in _BUILDERS:
-        raise ValueError(f"unknown preset {name!r}{_nearest(name, list(_BUILDERS))}")
-    builder = _BUILDERS[name]
-    known = list(inspect.signature(builder).parameters)[1:]
-    for setting in settings:
-        if setting not in known:
-            raise ValueError(f"preset {name}: unknown setting {setting!r}{_nearest(setting, known)}")
+    expression = parse(name)
+    if settings:
+        expression = _with_settings(expression, settings)
     try:
         training = Training(
             max_epochs=max_epochs, epochs_per_interval=epochs_per_interval, chance_accuracy=chance_accuracy
         )
-        return replace(builder(training, **settings), chance_accuracy=training.chance_accuracy)
     except ValueError as error:
         raise ValueError(f"preset {name}: {error}") from error
+    return replace(_build(expression, training), chance_accuracy=training.chance_accuracy)
 
 
 def presets() -> dict[str, str]:
@@ -63,8 +64,40 @@ def presets() -> dict[str, str]:
     return {name: inspect.getdoc(builder) or "" for name, builder in _BUILDERS.items()}
 
 
-def _nearest(word: str, known: list[str]) -> str:
-    """The rest of a message about an unknown word."""
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{hint} known: {', '.join(known) or 'none'}"
+def _with_settings(expression: Expression, settings: dict[str, Setting]) -> Named:
+    if not isinstance(expression, Named):
+        raise ValueError(
+            f"preset {expression}: settings {', '.join(settings)} belong to one of its members; "
+            "write them there, as NAME:key=value"
+        )
+    for key, _ in expression.settings:
+        if key in settings:
+            raise ValueError(f"preset {expression}: setting {key!r} is given twice")
+    return Named(name=expression.name, settings=(*expression.settings, *settings.items()))
+
+
+def _build(expression: Expression, training: Training) -> Preset:
+    if isinstance(expression, Named):
+        return _build_named(expression.name, dict(expression.settings), training)
+    inner = [expression.member] if isinstance(expression, Delayed) else expression.members
+    members, name = [_build(member, training) for member in inner], str(expression)
+    try:
+        if isinstance(expression, Delayed):
+            return after(expression.epochs, members[0], name=name)
+        return combine(members, combination=expression.combination, name=name)
+    except ValueError as error:
+        raise ValueError(f"preset {name}: {error}") from error
+
+
+def _build_named(name: str, settings: dict[str, Setting], training: Training) -> Preset:
+    if name not in _BUILDERS:
+        raise ValueError(f"unknown preset {name!r}{nearest(name, list(_BUILDERS))}")
+    builder = _BUILDERS[name]
+    known = list(inspect.signature(builder).parameters)[1:]
+    for setting in settings:
+        if setting not in known:
+            raise ValueError(f"preset {name}: unknown setting {setting!r}{nearest(setting, known)}")
+    try:
+        return builder(training, **settings)
+    except ValueError as error:
+        raise ValueError(f"preset {name}: {error}") from error

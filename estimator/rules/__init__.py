@@ -2,6 +2,7 @@
 
 from estimator.rules.a4nn import A4nnConvergence
 from estimator.rules.base import Rule
+from estimator.rules.combinations import After, AllOf, AnyOf
 from estimator.rules.convergence import Convergence
 from estimator.rules.i_epoch import IEpoch
 from estimator.rules.listing import ListingConvergence
@@ -11,11 +12,15 @@ from estimator.rules.never_learn import NeverLearn
 from estimator.rules.none import NeverStop
 from estimator.rules.patience import Patience
 from estimator.rules.penguin import PenguinConvergence
+from estimator.rules.predictive_termination import PredictiveTermination
 from estimator.rules.unlikely_top import UnlikelyTop
 
 __all__ = [
     "A4nnConvergence",
+    "After",
     "Against",
+    "AllOf",
+    "AnyOf",
     "Convergence",
     "IEpoch",
     "ListingConvergence",
@@ -25,6 +30,7 @@ __all__ = [
     "NeverStop",
     "Patience",
     "PenguinConvergence",
+    "PredictiveTermination",
     "Rule",
     "UnlikelyTop",
 ]
