@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from estimator.checks import require_count, require_positive
+from estimator.checks import nearest, require_count, require_positive
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
 from estimator.forecasters.separable.families import DISTINCT, FAMILIES
@@ -35,9 +34,7 @@ class FamilyBank(Forecaster):
             raise ValueError(f"families = {self.families!r} must name at least one, in a tuple")
         for name in self.families:
             if name not in FAMILIES:
-                close = difflib.get_close_matches(str(name), FAMILIES, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ";"
-                raise ValueError(f"families: unknown family {name!r}{hint} known: {', '.join(FAMILIES)}")
+                raise ValueError(f"families: unknown family {name!r}{nearest(str(name), list(FAMILIES))}")
 
     def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if len(curve) < self.min_points:

@@ -100,7 +100,7 @@ def _fit(
     rate = search(problem, lower=lower, middle=middle, upper=upper)
     asymptote, amplitude, squares = problem.solve(rate)
     # a rate of 0: a straight line at the mean, which is all there is to a curve whose mean is below the box
-    flat = (total < squares * (1.0 - 1e-9)) & (mean + 1.0 <= asymptotes[1])
+    flat = (total < squares * (1.0 - 1e-9) - 1e-9) & (mean + 1.0 <= asymptotes[1])
     asymptote = np.where(flat, mean + 1.0, asymptote)
     amplitude, rate = np.where(flat, 1.0, amplitude), np.where(flat, 0.0, rate)
     squares = np.where(flat, total, squares)
