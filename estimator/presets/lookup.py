@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.checks import nearest
-from estimator.presets import baselines, parametric, peng4nn, prob_top, simple
+from estimator.presets import adaptive, baselines, parametric, peng4nn, prob_top, simple
 from estimator.presets.base import Preset, Training
 from estimator.presets.combinations import after, combine
 from estimator.presets.expression import Delayed, Expression, Named, Setting, parse
@@ -28,6 +28,9 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "patience": simple.patience,
     "median": simple.median,
     "prob-top": prob_top.prob_top,
+    "adaptive": adaptive.adaptive,
+    "adaptive-fast": adaptive.adaptive_fast,
+    "adaptive-steady": adaptive.adaptive_steady,
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.curve import Curve
-from estimator.rules.loss import SLACK
 
 __all__ = ["Array", "CurveMatrix", "Series", "accuracy_of", "score_of"]
 
 Array: TypeAlias = NDArray[np.float64]
+
+SLACK = 1e-9
+"""Epochs by which sums of fractional intervals may miss a whole number. (Forecasters don't import rules.)"""
 
 LOWEST_LOSS, HIGHEST_LOSS = 1e-6, 1e3
 """Training losses are clipped to these, so that one extreme loss is not all that a regression sees."""
@@ -39,7 +42,9 @@ class Series:
 
     @classmethod
     def of(cls, values: Array) -> Series:
-        return cls(values=values, sums=np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0))))
+        sums = np.zeros((len(values), values.shape[1] + 1))
+        np.cumsum(values, axis=1, out=sums[:, 1:])
+        return cls(values=values, sums=sums)
 
     def mean(self, start: NDArray[np.intp], stop: NDArray[np.intp]) -> Array:
         """Means over observations `start` .. `stop - 1` of each curve, [n]; `stop` > `start`."""
@@ -56,35 +61,29 @@ class CurveMatrix:
     """n curves of up to m observations; shorter ones are filled up with what is at no epoch.
 
     `signals` are the training accuracy (as a score) and the training loss (as minus its logarithm): larger is
-    better, NaN where unknown (a loss that is not finite is).
+    better, NaN where unknown (a loss that is not finite is). None stands for one that no curve ends with.
     """
 
     epochs: Array  # [n, m]; infinite beyond a curve's end
     scores: Series
     best: Array  # [n, m]: the highest score so far
-    signals: tuple[Series, Series]
+    signals: tuple[Series | None, Series | None]
     lengths: NDArray[np.intp]  # [n]
 
     @classmethod
     def of(cls, curves: Sequence[Curve]) -> CurveMatrix:
         lengths = np.array([len(curve) for curve in curves], dtype=np.intp)
-        width = int(lengths.max(initial=1))
-        columns = np.full((4, len(curves), width), np.nan)
-        columns[0], columns[1] = np.inf, 0.0
-        for row, curve in enumerate(curves):
-            length = len(curve)
-            columns[0, row, :length] = curve.epochs
-            columns[1, row, :length] = curve.val_accuracy
-            columns[2, row, :length] = curve.train_accuracy
-            columns[3, row, :length] = curve.train_loss
-        scores = score_of(columns[1])
-        train_loss = -np.log(np.clip(columns[3], LOWEST_LOSS, HIGHEST_LOSS))
-        train_loss[~np.isfinite(columns[3])] = np.nan
+        shape = (len(curves), int(lengths.max(initial=1)))
+        epochs = _filled([curve.epochs for curve in curves], shape, filling=np.inf)
+        scores = score_of(_filled([curve.val_accuracy for curve in curves], shape, filling=0.0))
         return cls(
-            epochs=columns[0],
+            epochs=epochs,
             scores=Series.of(scores),
             best=np.maximum.accumulate(scores, axis=1),
-            signals=(Series.of(score_of(columns[2])), Series.of(train_loss)),
+            signals=(
+                _series([curve.train_accuracy for curve in curves], shape, score_of),
+                _series([curve.train_loss for curve in curves], shape, _training_loss),
+            ),
             lengths=lengths,
         )
 
@@ -101,3 +100,25 @@ class CurveMatrix:
     def final(self) -> Array:
         """The highest score of each whole curve, [n]."""
         return self.best_at(self.lengths - 1)
+
+
+def _filled(columns: Sequence[Array], shape: tuple[int, int], *, filling: float) -> Array:
+    """One row per column, filled up to a matrix of `shape`."""
+    matrix = np.full(shape, filling)
+    for row, column in zip(matrix, columns, strict=True):
+        row[: len(column)] = column
+    return matrix
+
+
+def _series(
+    columns: Sequence[Array], shape: tuple[int, int], to_signal: Callable[[Array], Array]
+) -> Series | None:
+    if not any(len(column) and math.isfinite(column[-1]) for column in columns):
+        return None
+    return Series.of(to_signal(_filled(columns, shape, filling=np.nan)))
+
+
+def _training_loss(losses: Array) -> Array:
+    signal = -np.log(np.clip(losses, LOWEST_LOSS, HIGHEST_LOSS))
+    signal[~np.isfinite(losses)] = np.nan
+    return signal

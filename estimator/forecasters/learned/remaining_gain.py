@@ -56,6 +56,8 @@ class RemainingGain(Forecaster):
         epoch, matrix = curve.last_epoch, CurveMatrix.of([curve])
         features, best = curve_features(matrix, epoch)
         for kind, signal in enumerate(matrix.signals):
+            if signal is None:
+                continue
             more = signal_features(matrix, signal, epoch)
             model = self._model(finished, epoch, kind) if np.isfinite(more).all() else None
             if model is not None:
@@ -75,7 +77,10 @@ class RemainingGain(Forecaster):
         num_observed = int(usable.sum())
         features, best = curve_features(curves, epoch)
         if kind != NO_SIGNAL:
-            more = signal_features(curves, curves.signals[kind], epoch)
+            signal = curves.signals[kind]
+            if signal is None:
+                return None
+            more = signal_features(curves, signal, epoch)
             features = np.column_stack((features, more))
             usable &= np.isfinite(more).all(axis=1)
         needed = (
