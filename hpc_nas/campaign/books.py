@@ -1,4 +1,4 @@
-"""The campaign's books: ledger, standing and strategy, kept in step. Everything that counts goes through here."""
+"""The campaign's books: ledger, standing, history and strategy, in step. Everything that counts goes through here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 
+from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import Loss
 from hpc_nas.campaign.state import CampaignState, Entry
+from hpc_nas.group import protocol
 from hpc_nas.records.ledger import (
     AttemptLost,
     AttemptStarted,
@@ -25,18 +27,23 @@ logger = logging.getLogger(__name__)
 
 
 class Books:
-    """First the ledger, then the standing, then the strategy; `on_outcome` hears of each outcome that counts."""
+    """First the ledger, then the standing, the history and the strategy.
+
+    `on_outcome` hears of each outcome that counts.
+    """
 
     def __init__(
         self,
         state: CampaignState,
         *,
         ledger: LedgerWriter,
+        history: HistoryKeeper,
         strategy: Strategy,
         on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     ):
         self.state = state
         self._ledger = ledger
+        self._history = history
         self._strategy = strategy
         self._on_outcome = on_outcome
 
@@ -58,6 +65,11 @@ class Books:
                 candidate=entry.candidate.number, attempt=entry.attempt + 1, group=group, time_s=time.time()
             )
         )
+
+    def observe(self, message: protocol.Progress, *, group: int) -> None:
+        """A group has made an observation: it goes into the history if its attempt counts."""
+        if self.state.counts(message.candidate, attempt=message.attempt, group=group):
+            self._history.observe(message)
 
     def take(self, outcome: Outcome, *, group: int) -> None:
         """A group says how an attempt ended: it counts, is stale, is old news, or is to be run again."""
@@ -89,6 +101,7 @@ class Books:
                 time_s=time.time(),
             )
         )
+        self._history.lose(number)
         if charged:
             logger.warning("candidate %d is charged for the loss of group %d: %s", number, group, message)
         if not self.state.may_run_again(number):
@@ -112,5 +125,6 @@ class Books:
 
     def _end(self, entry: Entry, outcome: Outcome, *, group: int) -> None:
         self.record(CandidateEnded(outcome=outcome, group=group, time_s=time.time()))
+        self._history.end(outcome)
         self._strategy.tell(entry.candidate, outcome)
         self._on_outcome(outcome)

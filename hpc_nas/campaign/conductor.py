@@ -9,6 +9,7 @@ from collections import defaultdict
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.history_feed import HistoryFeed
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import Entry
@@ -37,6 +38,7 @@ class Conductor:
         endpoint: Endpoint,
         pool: GroupPool,
         losses: LossAssessor,
+        feed: HistoryFeed,
         progress: Progress,
         chance_accuracy: float,
         view: View,
@@ -48,6 +50,7 @@ class Conductor:
         self._endpoint = endpoint
         self._pool = pool
         self._losses = losses
+        self._feed = feed
         self._progress = progress
         self._welcome = protocol.Welcome(chance_accuracy=chance_accuracy)
         self._view = view
@@ -88,6 +91,7 @@ class Conductor:
             self._hear(group, message)
         for group, exit, error in self._pool.take_ended():
             self._on_group_end(group, exit, error=error)
+        self._feed.turn()
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT_INTERVAL_S
@@ -119,6 +123,7 @@ class Conductor:
             self._on_hello(group, message)
         elif isinstance(message, protocol.Beat):
             self._credits[group] = message.credits
+            self._feed.heard(group, version=message.history_version)
         elif isinstance(message, protocol.Ready):
             self._progress.group_ready(group, message.devices)
         elif isinstance(message, protocol.Started):
@@ -126,6 +131,7 @@ class Conductor:
             self._losses.started(group, message.trainer, candidate=message.candidate)
             self._progress.started(group, message)
         elif isinstance(message, protocol.Progress):
+            self._books.observe(message, group=group)
             self._progress.observed(group, message)
         elif isinstance(message, protocol.Trouble):
             self._stop.request(f"group {group} is in trouble: {message.message}")
@@ -200,6 +206,7 @@ class Conductor:
         loss = self._losses.examine(group, in_flight=in_flight, exit=exit, error=error)
         self._books.bury(group, loss.forgiven() if self._closing else loss)
         self._last_heard.pop(group, None)
+        self._feed.forget(group)
         self._progress.group_gone(group)
         if not self._closing:
             self._pool.back_off(group, message=loss.message)

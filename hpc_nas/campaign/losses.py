@@ -62,7 +62,6 @@ class LossAssessor:
             self._run_directory.rank_file_paths(group),
             wanted=in_flight,
             preset=self._preset,
-            mode=self._configuration.estimator.mode,
         )
         training = self._training.pop(group, {})
         nobody: frozenset[int] = frozenset()

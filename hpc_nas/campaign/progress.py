@@ -66,7 +66,7 @@ class Progress:
 
     def observed(self, group: int, message: protocol.Progress) -> None:
         """A trainer has made an observation."""
-        seat = self.seats.get((group, message.trainer))
+        seat = self.seats.get((group, message.trainer)) if message.trainer is not None else None
         if seat is not None and seat.candidate == message.candidate:
             seat.epoch, seat.val_accuracy, seat.forecast = (
                 message.epoch,

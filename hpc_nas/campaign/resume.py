@@ -92,6 +92,8 @@ class OldGroups:
             )
         elif isinstance(message, protocol.Goodbye):
             self._gone.add(group)
+        elif isinstance(message, protocol.Progress):  # what it saw while no campaign listened
+            self._books.observe(message, group=group)
         else:
             self._endpoint.send(group, protocol.Leave(reason="a resumed campaign starts its own groups"))
 

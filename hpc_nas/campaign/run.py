@@ -22,6 +22,8 @@ from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.conductor import Conductor
 from hpc_nas.campaign.endpoint import Endpoint, interface_addresses
 from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.history_feed import HistoryFeed
+from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.log import log_to
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.progress import Progress
@@ -30,7 +32,7 @@ from hpc_nas.campaign.resume import OldGroups, check_same_configuration
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import Configuration, Mode
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.group.judge import make_preset
@@ -85,13 +87,22 @@ def run_campaign(
         state = _restore(configuration, directory=directory, strategy=prepared.strategy)
         ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
         ledger.append(_opened(summary=prepared.summary, resumed=resume))
+        history = _history(configuration, directory=directory, state=state)
+        stack.callback(history.close)
         progress = _progress(configuration, state=state)
         run = _Run(
             configuration=configuration,
             prepared=prepared,
             directory=directory,
             endpoint=_listen(directory, configuration=configuration, stack=stack),
-            books=Books(state, ledger=ledger, strategy=prepared.strategy, on_outcome=progress.outcome),
+            books=Books(
+                state,
+                ledger=ledger,
+                history=history,
+                strategy=prepared.strategy,
+                on_outcome=progress.outcome,
+            ),
+            history=history,
             losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),
             progress=progress,
             stop=stop,
@@ -124,6 +135,7 @@ class _Run:
     directory: RunDirectory
     endpoint: Endpoint
     books: Books
+    history: HistoryKeeper
     losses: LossAssessor
     progress: Progress
     stop: StopRequest
@@ -147,6 +159,7 @@ class _Run:
                 endpoint=self.endpoint,
                 pool=GroupPool(self.directory, section=self.configuration.group),
                 losses=self.losses,
+                feed=HistoryFeed(self.history, send=self.endpoint.send),
                 progress=self.progress,
                 chance_accuracy=self.prepared.summary.chance_accuracy,
                 view=view,
@@ -171,6 +184,15 @@ def _progress(configuration: Configuration, *, state: CampaignState) -> Progress
         if entry.outcome is not None:
             progress.outcome(entry.outcome, restored=True)
     return progress
+
+
+def _history(configuration: Configuration, *, directory: RunDirectory, state: CampaignState) -> HistoryKeeper:
+    """The history that the journal tells, in step with the ledger."""
+    history = HistoryKeeper(
+        directory.history_path, is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE
+    )
+    history.reconcile(state)
+    return history
 
 
 def _restore(configuration: Configuration, *, directory: RunDirectory, strategy: Strategy) -> CampaignState:

@@ -13,7 +13,13 @@ from hpc_nas.configuration import Mode
 from hpc_nas.errors import RecordError
 from hpc_nas.group.judge import Judge
 from hpc_nas.records.layout import ESTIMATOR_TABLES, TRAINER_TABLES, Rows
-from hpc_nas.records.rank_file import observation_from_row, outcome_from_row, read_rank_file, string
+from hpc_nas.records.rank_file import (
+    none_if_nan,
+    observation_from_row,
+    outcome_from_row,
+    read_rank_file,
+    string,
+)
 from hpc_nas.values import FINAL_STATES, Outcome, Reason, State
 
 logger = logging.getLogger(__name__)
@@ -22,29 +28,31 @@ _LAYOUT = {**TRAINER_TABLES, **ESTIMATOR_TABLES}
 _Key = tuple[int, int]
 
 
-def salvage(
-    paths: list[Path], *, wanted: Container[_Key], preset: estimator.Preset, mode: Mode
-) -> list[Outcome]:
+def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Preset) -> list[Outcome]:
     """Outcomes of the `wanted` attempts, (candidate, attempt), that ended in these rank files.
 
-    Where the estimator rank died before it concluded, the attempt's rows are judged again: a judge depends on
-    them alone, so the outcome is the same. Files and rows that are not ours are passed over.
+    Where the estimator rank died before it concluded, the outcome is made from the attempt's rows and from the
+    decision to stop it that was recorded. Files and rows that are not ours are passed over.
     """
     outcomes: dict[_Key, Outcome] = {}
+    stops: dict[_Key, np.void] = {}
     left: list[tuple[Rows, Rows]] = []
     for path in paths:
         tables = _tables(path)
         for row in tables.get("outcomes", ()):
             if (key := _key(row)) in wanted and (outcome := _outcome(row, path=path)) is not None:
                 outcomes[key] = outcome
+        for row in tables.get("forecasts", ()):
+            if string(row["action"]) == estimator.Action.STOP:
+                stops.setdefault(_key(row), row)
         if "attempts" in tables and "observations" in tables:
             left.append((tables["attempts"], tables["observations"]))
     for attempts, observations in left:
         for row in attempts:
             if (key := _key(row)) in wanted and key not in outcomes:
-                judged = _judge_again(row, observations, preset=preset, mode=mode)
-                if judged is not None:
-                    outcomes[key] = judged
+                concluded = _conclude(row, observations, preset=preset, stop=stops.get(key))
+                if concluded is not None:
+                    outcomes[key] = concluded
     return list(outcomes.values())
 
 
@@ -69,19 +77,32 @@ def _outcome(row: np.void, *, path: Path) -> Outcome | None:
         return None
 
 
-def _judge_again(row: np.void, observations: Rows, *, preset: estimator.Preset, mode: Mode) -> Outcome | None:
+def _conclude(
+    row: np.void, observations: Rows, *, preset: estimator.Preset, stop: np.void | None
+) -> Outcome | None:
+    """What an attempt came to. `stop` is the recorded decision to stop it, None where there is none.
+
+    The estimator signals first and records then: if it died in between, a preset that looks at no other candidate
+    decides once more. For one that does, nobody knows what the decision rested on: None, and the attempt is lost.
+    """
     candidate, attempt = _key(row)
     try:
         state, reason = State(string(row["state"])), Reason(string(row["reason"]))
     except ValueError:
         return None
-    if state not in FINAL_STATES:
+    unrecorded = state is State.STOPPED and stop is None
+    if state not in FINAL_STATES or (unrecorded and not preset.alone):
         return None
-    judge = Judge(preset, mode=mode, candidate=candidate, attempt=attempt)
+    judge = Judge(
+        preset, history=estimator.MirroredHistory(), mode=Mode.STOP, candidate=candidate, attempt=attempt
+    )
     mine = (observations["candidate"] == candidate) & (observations["attempt"] == attempt)
     for observed in observations[mine]:
         try:
             judge.observe(observation_from_row(observed))
         except ValueError as error:  # the estimator rank passes such rows over, too
             logger.warning("candidate %d attempt %d: row ignored: %s", candidate, attempt, error)
-    return judge.conclude(state, reason=reason, message=string(row["message"]))
+    outcome = judge.conclude(state, reason=reason, message=string(row["message"]))
+    if state is not State.STOPPED or stop is None:
+        return outcome
+    return outcome.model_copy(update={name: none_if_nan(stop[name]) for name in ("estimate", "spread")})

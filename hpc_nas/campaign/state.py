@@ -101,6 +101,15 @@ class CampaignState:
         entry = self.entries.get(outcome.candidate)
         return entry is not None and entry.state is State.RUNNING and entry.attempt == outcome.attempt
 
+    def counts(self, candidate: int, *, attempt: int, group: int) -> bool:
+        """Is this the attempt that counts, and does it run in this group?"""
+        entry = self.entries.get(candidate)
+        return entry is not None and (entry.state, entry.attempt, entry.group) == (
+            State.RUNNING,
+            attempt,
+            group,
+        )
+
     def may_run_again(self, number: int) -> bool:
         """False once a candidate has been charged twice."""
         return self.entries[number].charges < MAX_CHARGES

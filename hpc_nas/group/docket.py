@@ -1,8 +1,9 @@
 """Observations waiting to be judged, and what came of them: forecasts run in a thread, the rank's loop does not.
 
 A fit takes milliseconds, now and then a tenth of a second. In a thread of its own it keeps nobody waiting: the
-estimator rank goes on handing out candidates and reading rows. Only the judge's arithmetic runs there; MPI,
-ZeroMQ and HDF5 stay with the rank's main thread.
+estimator rank goes on handing out candidates and reading rows. Only the judge's arithmetic runs there, and what
+becomes known of other candidates is taken in there, between two decisions; MPI, ZeroMQ and HDF5 stay with the
+rank's main thread.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import estimator
 from hpc_nas.configuration import Mode
 from hpc_nas.group.judge import Judge, Verdict
+from hpc_nas.records.history_journal import EndedLine, ObservedLine, from_line
 from hpc_nas.values import Observation, Outcome, Reason, State
 
 SWITCH_INTERVAL_S = 0.0005
@@ -44,19 +47,34 @@ class Concluded:
 
 
 class Docket:
-    """First in, first out: results come in the order in which the work went in."""
+    """First in, first out: results come in the order in which the work went in.
 
-    def __init__(self, preset: estimator.Preset, *, mode: Mode):
+    `mode_for` says what is done with a decision to stop a candidate, by number. `history_version` is the version
+    of the history once all that was queued has been taken in.
+    """
+
+    def __init__(self, preset: estimator.Preset, *, mode_for: Callable[[int], Mode]):
         self._preset = preset
-        self._mode = mode
-        self._judges: dict[_Key, Judge] = {}
-        self._pending: deque[Future[Judged] | Future[Concluded]] = deque()
+        self._mode_for = mode_for
+        self._history = estimator.MirroredHistory()  # the thread's
+        self._judges: dict[_Key, Judge] = {}  # the thread's
+        self._pending: deque[Future[Judged] | Future[Concluded] | Future[None]] = deque()
+        self.history_version = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
         # So that the rank's loop gets its turn while a fit computes.
         sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def learn(self, events: Sequence[ObservedLine | EndedLine], *, first_version: int) -> None:
+        """Queue what became known after `first_version`; what is known here, and all beyond a gap, is left out."""
+        if first_version > self.history_version:
+            return
+        new = events[self.history_version - first_version :]
+        if new:
+            self.history_version += len(new)
+            self._pending.append(self._thread.submit(self._take_in, new))
 
     def observe(self, observation: Observation, *, read_lag_s: float) -> None:
         """Queue one row for judging."""
@@ -76,13 +94,19 @@ class Docket:
 
     def take(self) -> Judged | Concluded | None:
         """The next result if it is there; never waits."""
-        if not self._pending or not self._pending[0].done():
-            return None
-        return self._pending.popleft().result()
+        while self._pending and self._pending[0].done():
+            result = self._pending.popleft().result()
+            if result is not None:
+                return result
+        return None
 
     def close(self) -> None:
         """End the thread; what is not judged yet stays unjudged (its rows are in the files)."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _take_in(self, lines: Sequence[ObservedLine | EndedLine]) -> None:
+        for line in lines:
+            self._history.apply(from_line(line))
 
     def _judge(self, observation: Observation, read_lag_s: float) -> Judged:
         started = time.perf_counter()
@@ -104,6 +128,12 @@ class Docket:
         """Used by the thread alone."""
         judge = self._judges.get(key)
         if judge is None:
-            judge = Judge(self._preset, mode=self._mode, candidate=key[0], attempt=key[1])
+            judge = Judge(
+                self._preset,
+                history=self._history,
+                mode=self._mode_for(key[0]),
+                candidate=key[0],
+                attempt=key[1],
+            )
             self._judges[key] = judge
         return judge

@@ -2,15 +2,12 @@
 
 One loop: it sleeps in the campaign's socket, so that it neither spins nor blocks in MPI, then takes what trainers
 report (a freed trainer gets its next candidate before anything else), new rows, and what the judge's thread has
-decided.
+decided. Nothing in it takes longer when more candidates are known.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-import os
-import socket
 import time
 from pathlib import Path
 
@@ -20,10 +17,12 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError, RecordError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import read_connection
-from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.group.correspondence import Correspondence
+from hpc_nas.group.docket import Docket, Judged
 from hpc_nas.group.judge import make_preset
 from hpc_nas.group.link import CampaignLink
 from hpc_nas.group.readers import ObservationReaders
+from hpc_nas.group.results import Results
 from hpc_nas.group.roster import Roster
 from hpc_nas.group.wire import (
     COMMAND_TAG,
@@ -45,9 +44,6 @@ logger = logging.getLogger(__name__)
 
 POLL_MS = 3
 IDLE_POLL_MS = 20  # while no trainer trains: all there is to hear comes through the socket
-BEAT_INTERVAL_S = 1.0
-RESEND_INTERVAL_S = 5.0
-_Key = tuple[int, int]
 
 
 class EstimatorRank:
@@ -60,16 +56,15 @@ class EstimatorRank:
         configuration: Configuration,
         run_directory: RunDirectory,
         group: int,
-        link: CampaignLink,
+        correspondence: Correspondence,
         file: EstimatorFile,
     ):
         trainers = comm.size - 1
         section = configuration.group
         self._configuration = configuration
-        self._run_directory = run_directory
         self._group = group
-        self._link = link
-        self._file = file
+        self._campaign = correspondence
+        self._results = Results(file, correspondence=correspondence)
         self._reports = ReportBox(comm)
         self._outbox = Outbox(comm, tag=COMMAND_TAG)
         self._roster = Roster(
@@ -82,25 +77,15 @@ class EstimatorRank:
         )
         self._rung: set[Path] = set()
         self._devices: dict[int, str] = {}
-        self._times: dict[_Key, tuple[float, float]] = {}  # decided, signal sent
-        self._unacknowledged: dict[_Key, protocol.Ended] = {}
-        self._next_beat = 0.0
-        self._next_resend = 0.0
-        self._credits_sent = -1
-        self._shown_alive = False
         self._present_by = time.monotonic() + section.start_timeout_s
         self._leave_reason: str | None = None
 
     def run(self) -> None:
         """Greet the campaign, serve, leave in order."""
-        section = self._configuration.group
-        welcome = self._link.connect(
-            protocol.Hello(host=socket.gethostname(), pid=os.getpid()), timeout_s=section.orphan_grace_s
-        )
-        if isinstance(welcome, protocol.Leave):
-            raise LaunchError(f"sent away before it began: {welcome.reason}")
+        welcome = self._campaign.greet(timeout_s=self._configuration.group.orphan_grace_s)
         preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
-        self._docket = Docket(preset, mode=self._configuration.estimator.mode)
+        self._needs_history = not preset.alone
+        self._docket = Docket(preset, mode_for=self._configuration.mode_for)
         try:
             while self._leave_reason is None:
                 self._step()
@@ -112,20 +97,20 @@ class EstimatorRank:
 
     def _step(self) -> None:
         busy = not self._roster.all_present or self._roster.running or self._docket
-        for message in self._link.poll(POLL_MS if busy else IDLE_POLL_MS):
+        for message in self._campaign.hear(timeout_ms=POLL_MS if busy else IDLE_POLL_MS):
             self._obey(message)
         self._take_reports()
         self._place()
         self._read()
         self._take_results()
-        self._beat()
+        self._keep_up()
         if not self._roster.all_present and time.monotonic() > self._present_by:
             raise LaunchError(
                 f"only trainers {sorted(self._devices)} of {len(self._paths)} were ready within "
                 f"{self._configuration.group.start_timeout_s:g} s"
             )
-        if self._link.silent_s > self._configuration.group.orphan_grace_s / 2:
-            self._leave_reason = f"the campaign has been silent for {self._link.silent_s:.0f} s"
+        if self._campaign.silent_s > self._configuration.group.orphan_grace_s / 2:
+            self._leave_reason = f"the campaign has been silent for {self._campaign.silent_s:.0f} s"
 
     def _take_reports(self) -> None:
         while (item := self._reports.poll()) is not None:
@@ -135,20 +120,21 @@ class EstimatorRank:
             elif isinstance(report, Left):
                 self._on_left(trainer, report)
             elif isinstance(report, Taken):
-                self._link.send(
+                self._campaign.send(
                     protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
                 )
             elif isinstance(report, Present):
                 self._on_present(trainer, report)
             elif isinstance(report, Failed):
                 self._roster.lost(trainer)
-                self._link.send(protocol.Trouble(message=report.message))
+                self._campaign.send(protocol.Trouble(message=report.message))
 
     def _on_present(self, trainer: int, report: Present) -> None:
         self._devices[trainer] = report.device
         self._roster.present(trainer)
         if self._roster.all_present:
-            self._link.send(protocol.Ready(devices=[self._devices[rank] for rank in sorted(self._devices)]))
+            devices = [self._devices[rank] for rank in sorted(self._devices)]
+            self._campaign.send(protocol.Ready(devices=devices))
 
     def _on_left(self, trainer: int, report: Left) -> None:
         self._roster.left(trainer)
@@ -166,36 +152,17 @@ class EstimatorRank:
     def _place(self) -> None:
         for trainer, assignment in self._roster.place():
             self._outbox.send(Train(assignment=assignment), to=trainer)
-        if self._roster.credits != self._credits_sent:
-            self._next_beat = 0.0
-            self._beat()
+        self._keep_up()
 
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT_INTERVAL_S
-            self._credits_sent = self._roster.credits
-            self._link.send(protocol.Beat(credits=self._credits_sent))
-            self._show_life()
-        if now >= self._next_resend:
-            self._next_resend = now + RESEND_INTERVAL_S
-            for ended in self._unacknowledged.values():
-                self._link.send(ended)
-
-    def _show_life(self) -> None:
-        """For the supervisor: the file's first byte is the first beat, its time the last one (needs no space)."""
-        path = self._run_directory.alive_path(self._group)
-        if self._shown_alive:
-            os.utime(path)
-        else:
-            path.write_bytes(b"1")
-            self._shown_alive = True
+    def _keep_up(self) -> None:
+        version = self._docket.history_version if self._needs_history else None
+        self._campaign.keep_up(credits=self._roster.credits, history_version=version)
 
     def _obey(self, message: protocol.FromCampaign) -> None:
         if isinstance(message, protocol.Assign):
             self._roster.receive(message.assignments)
-        elif isinstance(message, protocol.Acknowledge):
-            self._unacknowledged.pop((message.candidate, message.attempt), None)
+        elif isinstance(message, protocol.HistoryEvents):
+            self._docket.learn(message.events, first_version=message.first_version)
         elif isinstance(message, protocol.Leave):
             self._leave_reason = message.reason
 
@@ -217,7 +184,7 @@ class EstimatorRank:
             if isinstance(result, Judged):
                 self._carry_out(result)
             else:
-                self._tell_outcome(result)
+                self._results.concluded(result)
 
     def _carry_out(self, judged: Judged) -> None:
         """Signal first, then record, then tell."""
@@ -229,45 +196,8 @@ class EstimatorRank:
         trainer = self._roster.trainer_of(*key)
         if verdict.signal is not None and trainer is not None:
             self._outbox.send(Stop(candidate=key[0], attempt=key[1], reason=verdict.signal), to=trainer)
-            self._times[key] = (judged.decided_time, time.time())
-        self._file.append_forecast(
-            candidate=key[0],
-            attempt=key[1],
-            epoch=observation.epoch,
-            decision=verdict.decision,
-            history_version=verdict.decision.version,
-            fit_s=judged.fit_s,
-            read_lag_s=judged.read_lag_s,
-            time_s=judged.decided_time,
-        )
-        if trainer is None:
-            return
-        forecast = verdict.decision.forecast
-        self._link.send(
-            protocol.Progress(
-                candidate=key[0],
-                attempt=key[1],
-                trainer=trainer,
-                epoch=observation.epoch,
-                val_accuracy=observation.val_accuracy,
-                forecast=forecast.value if forecast is not None else None,
-            )
-        )
-
-    def _tell_outcome(self, concluded: Concluded) -> None:
-        outcome = concluded.outcome
-        key = (outcome.candidate, outcome.attempt)
-        decided_time, signal_time = self._times.pop(key, (math.nan, math.nan))
-        self._file.append_outcome(
-            outcome,
-            trainer=concluded.trainer,
-            decided_time=decided_time,
-            signal_time=signal_time,
-            ended_time=concluded.ended_time,
-        )
-        ended = protocol.Ended(trainer=concluded.trainer, outcome=outcome)
-        self._unacknowledged[key] = ended
-        self._link.send(ended)
+            self._results.signalled(key, decided_time=judged.decided_time)
+        self._results.judged(judged, trainer=trainer)
 
     # --- leaving -----------------------------------------------------------------------------------------
 
@@ -284,10 +214,11 @@ class EstimatorRank:
             self._take_reports()
             self._take_results()
             time.sleep(POLL_MS / 1000)
-        self._link.send(protocol.Goodbye(reason=self._leave_reason))
-        while self._unacknowledged and time.monotonic() < deadline and self._link.silent_s < grace_s / 2:
-            for message in self._link.poll(POLL_MS):
-                self._obey(message)
+        self._campaign.send(protocol.Goodbye(reason=self._leave_reason))
+        while not self._campaign.settled and time.monotonic() < deadline:
+            self._campaign.hear(timeout_ms=POLL_MS)
+            if self._campaign.silent_s > grace_s / 2:
+                break
         self._readers.close()
         if self._roster.running:
             raise LaunchError(
@@ -310,7 +241,7 @@ def run_estimator(
                 configuration=configuration,
                 run_directory=run_directory,
                 group=group,
-                link=link,
+                correspondence=Correspondence(link, alive_path=run_directory.alive_path(group)),
                 file=file,
             ).run()
     except (RecordError, OSError) as error:

@@ -1,17 +1,19 @@
 """From observations to outcomes: the estimator rank's pure half, and the same for salvage after a crash.
 
 A `Judge` follows one attempt of one candidate with an engine of its own. What it decides depends on its
-observations alone, so whoever reads the same rows comes to the same outcome.
+observations and on the history that it is given: whoever reads the same rows with the same versions of the history
+comes to the same decisions.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import estimator
-from hpc_nas.configuration import Configuration, Mode
+from hpc_nas.configuration import Configuration, Mode, TrainingSection
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.values import Observation, Outcome, Reason, State
 
@@ -24,7 +26,8 @@ _SET_ELSEWHERE = {
 def make_preset(configuration: Configuration, *, chance_accuracy: float) -> estimator.Preset:
     """The configured estimator preset; `chance_accuracy` is the largest class's share in percent.
 
-    Raises ConfigurationError for an unknown preset or setting, and for a value out of its range.
+    Raises ConfigurationError for an unknown preset or setting, for a value out of its range, and for a preset
+    that pauses candidates.
     """
     section, training = configuration.estimator, configuration.training
     settings = dict(section.settings)
@@ -34,7 +37,7 @@ def make_preset(configuration: Configuration, *, chance_accuracy: float) -> esti
     try:
         chance = float(settings.pop("chance_accuracy", chance_accuracy))
         arguments: dict[str, Any] = settings
-        return estimator.preset(
+        preset = estimator.preset(
             section.preset,
             max_epochs=training.max_epochs,
             epochs_per_interval=training.epochs_per_interval,
@@ -43,21 +46,53 @@ def make_preset(configuration: Configuration, *, chance_accuracy: float) -> esti
         )
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"[estimator]: {error}") from error
+    if preset.pauses:
+        raise ConfigurationError(
+            f"[estimator]: preset = {section.preset!r} pauses candidates, and a campaign can't resume them yet; "
+            f"use one that never does: {', '.join(_that_never_pause(training))}"
+        )
+    return preset
+
+
+def _that_never_pause(training: TrainingSection) -> list[str]:
+    """The names of the presets that never pause as they are if nothing is set."""
+    names = []
+    for name in estimator.presets():
+        with suppress(ValueError):  # one whose own settings don't fit this training
+            if not estimator.preset(
+                name, max_epochs=training.max_epochs, epochs_per_interval=training.epochs_per_interval
+            ).pauses:
+                names.append(name)
+    return names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one observation led to."""
+    """What one observation led to, and the version of the history that all of it rests on."""
 
     decision: estimator.Decision
+    history_version: int
     signal: Reason | None  # to be sent to the trainer now
 
 
 class Judge:
-    """Follows one attempt; `observe` each row in order, then `conclude` when the trainer has left."""
+    """Follows one attempt; `observe` each row in order, then `conclude` when the trainer has left.
 
-    def __init__(self, preset: estimator.Preset, *, mode: Mode, candidate: int, attempt: int):
-        self._engine = estimator.Engine(preset)
+    `history` is a mirror: what it observes itself comes back to it from the campaign, in the campaign's order.
+    """
+
+    def __init__(
+        self,
+        preset: estimator.Preset,
+        *,
+        history: estimator.MirroredHistory,
+        mode: Mode,
+        candidate: int,
+        attempt: int,
+    ):
+        self._engine = estimator.Engine(
+            preset, history=history, candidate=candidate, audited=mode is Mode.OBSERVE
+        )
         self._mode = mode
         self._candidate = candidate
         self._attempt = attempt
@@ -68,6 +103,7 @@ class Judge:
 
     def observe(self, row: Observation) -> Verdict:
         """Forecast from the curve so far. Raises estimator.InvalidObservation for a row that can't be."""
+        history_version = self._engine.history.version
         decision = self._engine.observe(
             row.epoch,
             val_accuracy=row.val_accuracy,
@@ -82,7 +118,7 @@ class Judge:
         if first:
             self._stop = decision
         signal = Reason(decision.reason) if first and self._mode is Mode.STOP and decision.reason else None
-        return Verdict(decision=decision, signal=signal)
+        return Verdict(decision=decision, history_version=history_version, signal=signal)
 
     def conclude(self, state: State, *, reason: Reason, message: str = "") -> Outcome:
         """The outcome, given how the trainer left: `state` and `reason` are the trainer's word.

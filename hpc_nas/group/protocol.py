@@ -2,15 +2,18 @@
 
 A group asks with *credits*: the number of assignments that it is willing to have received since it started.
 The campaign sends while it has sent fewer; so a message that is lost, late or doubled never hands out a
-candidate too many. An `Ended` is repeated until its `Acknowledge` has come: by then the ledger holds it.
+candidate too many. An `Ended` is repeated until its `Acknowledge` has come: by then the ledger holds it. The
+population's history goes out in pieces that say where they begin; a group takes what goes on where it stands.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from hpc_nas.records.history_journal import Line
 from hpc_nas.values import Candidate, Outcome
 
 MAX_MESSAGE_BYTES = 1 << 20
@@ -48,10 +51,11 @@ class Ready(_Message):
 
 
 class Beat(_Message):
-    """A sign of life, both ways; from a group it carries its credits."""
+    """A sign of life, both ways; from a group it carries its credits and how much of the history it has."""
 
     kind: Literal["beat"] = "beat"
     credits: int = Field(default=0, ge=0)
+    history_version: int | None = Field(default=None, ge=0, description="None: it needs none")
 
 
 class Started(_Message):
@@ -64,14 +68,20 @@ class Started(_Message):
 
 
 class Progress(_Message):
-    """One observation and what was forecast from it, for the live view only."""
+    """One observation and what was forecast from it, for the history and for the live view.
+
+    `trainer` is None where the attempt was over before its last row was judged.
+    """
 
     kind: Literal["progress"] = "progress"
     candidate: int
     attempt: int
-    trainer: int
+    trainer: int | None
     epoch: float
     val_accuracy: float
+    val_loss: float = math.nan
+    train_loss: float = math.nan
+    train_accuracy: float = math.nan
     forecast: float | None = None
 
 
@@ -114,6 +124,14 @@ class Assign(_Message):
     assignments: list[Assignment]
 
 
+class HistoryEvents(_Message):
+    """What is known of the whole population: the events after version `first_version`, in order."""
+
+    kind: Literal["history_events"] = "history_events"
+    first_version: int = Field(ge=0)
+    events: list[Line]
+
+
 class Acknowledge(_Message):
     """The end of this attempt stands in the ledger."""
 
@@ -130,7 +148,7 @@ class Leave(_Message):
 
 
 FromGroup = Hello | Ready | Beat | Started | Progress | Ended | Trouble | Goodbye
-FromCampaign = Welcome | Beat | Assign | Acknowledge | Leave
+FromCampaign = Welcome | Beat | Assign | HistoryEvents | Acknowledge | Leave
 
 _from_group: TypeAdapter[FromGroup] = TypeAdapter(Annotated[FromGroup, Field(discriminator="kind")])
 _from_campaign: TypeAdapter[FromCampaign] = TypeAdapter(Annotated[FromCampaign, Field(discriminator="kind")])

@@ -223,9 +223,9 @@ def outcome_from_row(row: np.void) -> Outcome:
         attempt=int(row["attempt"]),
         state=State(string(row["state"])),
         reason=Reason(string(row["reason"])),
-        estimate=_none_if_nan(row["estimate"]),
-        spread=_none_if_nan(row["spread"]),
-        best_accuracy=_none_if_nan(row["best_accuracy"]),
+        estimate=none_if_nan(row["estimate"]),
+        spread=none_if_nan(row["spread"]),
+        best_accuracy=none_if_nan(row["best_accuracy"]),
         epochs=float(row["epochs"]),
         message=string(row["message"]),
     )
@@ -245,5 +245,6 @@ def _nan_if_none(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _none_if_nan(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
+    """A figure of a row, None where it does not exist."""
     return None if math.isnan(value) else float(value)

@@ -16,6 +16,7 @@ import pytest
 
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
+from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.resume import OldGroups
 from hpc_nas.campaign.state import CampaignState
@@ -71,6 +72,7 @@ class Resumed:
         self.strategy = TellTale()
         self.endpoint = Endpoint(new_keys(), addresses=[LOOPBACK])
         self.ledger = LedgerWriter(self.directory.ledger_path)
+        self.history = HistoryKeeper(self.directory.history_path, is_audited=lambda number: False)
         self.record(GroupStarted(group=0, time_s=time.time()))
         if reported_by is not None:
             host, pid = reported_by
@@ -88,7 +90,7 @@ class Resumed:
     def settle(self, *, grace_s: float = GRACE_S) -> None:
         preset = make_preset(self.configuration, chance_accuracy=10.0)
         OldGroups(
-            Books(self.state, ledger=self.ledger, strategy=self.strategy),
+            Books(self.state, ledger=self.ledger, history=self.history, strategy=self.strategy),
             endpoint=self.endpoint,
             losses=LossAssessor(self.directory, configuration=self.configuration, preset=preset),
             directory=self.directory,
@@ -117,6 +119,7 @@ def resumed(path: Path, *, reported_by: tuple[str, int] | None) -> Iterator[Resu
         yield subject
     finally:
         subject.ledger.close()
+        subject.history.close()
         subject.endpoint.close()
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import estimator
+from estimator import Action, Decision, Forecast
+from estimator.forecasters import LastValue
 from hpc_nas.campaign.salvage import salvage
 from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
 from hpc_nas.group.judge import Judge, make_preset
@@ -53,11 +57,15 @@ def curve(candidate: int, count: int, *, top: float = 90.0, attempt: int = 0) ->
     ]
 
 
-def judged(
-    rows: Curve, state: State, *, reason: Reason, mode: Mode = Mode.STOP, message: str = ""
-) -> Outcome:
+def judged(rows: Curve, state: State, *, reason: Reason, message: str = "") -> Outcome:
     """What the estimator rank would have said."""
-    judge = Judge(preset(), mode=mode, candidate=rows[0].candidate, attempt=rows[0].attempt)
+    judge = Judge(
+        preset(),
+        history=estimator.MirroredHistory(),
+        mode=Mode.STOP,
+        candidate=rows[0].candidate,
+        attempt=rows[0].attempt,
+    )
     for row in rows:
         judge.observe(row)
     return judge.conclude(state, reason=reason, message=message)
@@ -88,9 +96,9 @@ def trainer(directory: Path, rank: int) -> TrainerFile:
     return TrainerFile(directory / f"rank-{rank:05d}.h5", group=0, rank=rank, device="cpu")
 
 
-def salvaged(directory: Path, *, mode: Mode = Mode.STOP) -> list[Outcome]:
+def salvaged(directory: Path, *, by: estimator.Preset | None = None) -> list[Outcome]:
     every = {(candidate, attempt) for candidate in range(10) for attempt in range(10)}
-    found = salvage(sorted(directory.glob("*.h5")), wanted=every, preset=preset(), mode=mode)
+    found = salvage(sorted(directory.glob("*.h5")), wanted=every, preset=by or preset())
     return sorted(found, key=lambda outcome: (outcome.candidate, outcome.attempt))
 
 
@@ -116,15 +124,68 @@ def test_outcome_is_the_one_that_the_dead_estimator_would_have_reached(
     assert (expected.estimate is not None) == (state in (State.FINISHED, State.STOPPED))
 
 
-def test_mode_observe_salvages_as_it_judges(tmp_path: Path) -> None:
-    rows = curve(0, 20)
-    with trainer(tmp_path, 0) as file:
+RECORDED = Decision(
+    action=Action.STOP,
+    reason=estimator.Reason.UNLIKELY_BEST,
+    estimate=71.5,
+    spread=2.5,
+    forecast=Forecast(value=71.5, spread=2.5, at_max_epochs=71.5, num_points=4),
+)
+
+
+class Neighbourly(LastValue):
+    """A forecaster that looks at other candidates."""
+
+    alone: ClassVar[bool] = False
+
+
+def sociable() -> estimator.Preset:
+    """A preset whose decisions rest on other candidates as well."""
+    return replace(preset(), forecaster=Neighbourly())
+
+
+@pytest.mark.parametrize("by", [preset, sociable])
+def test_stopped_candidate_keeps_the_estimate_that_was_recorded(
+    tmp_path: Path, by: Callable[[], estimator.Preset]
+) -> None:
+    """The decision may have rested on others that nobody can ask again."""
+    rows = curve(0, 4)
+    later = replace(RECORDED, forecast=replace(RECORDED.forecast, value=60.0, spread=9.0))
+    with (
+        trainer(tmp_path, 0) as file,
+        EstimatorFile(tmp_path / "rank-00001.h5", group=0, rank=1, device="none") as other,
+    ):
         for row in rows:
             file.append_observation(row)
-        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
-    assert salvaged(tmp_path, mode=Mode.OBSERVE) == [
-        judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET, mode=Mode.OBSERVE)
-    ]
+        for epoch, decision in ((0.5, Decision(action=Action.GO)), (1.0, RECORDED), (1.5, later)):
+            other.append_forecast(
+                candidate=0,
+                attempt=0,
+                epoch=epoch,
+                decision=decision,
+                history_version=3,
+                fit_s=0.1,
+                read_lag_s=0.1,
+                time_s=1.0,
+            )
+        leave(file, 0, state=State.STOPPED, reason=Reason.UNLIKELY_BEST)
+    (found,) = salvaged(tmp_path, by=by())
+    assert (found.label, found.estimate, found.spread) == ("stopped: unlikely_best", 71.5, 2.5)
+    assert (found.best_accuracy, found.epochs) == (rows[-1].val_accuracy, 2.0)
+
+
+def test_stop_that_nobody_recorded_is_lost_where_it_rested_on_others(tmp_path: Path) -> None:
+    rows = curve(0, 12)
+    with trainer(tmp_path, 0) as file:
+        for number, (state, reason) in enumerate(
+            ((State.STOPPED, Reason.CONVERGED), (State.FINISHED, Reason.FULL_BUDGET))
+        ):
+            for row in curve(number, 12):
+                file.append_observation(row)
+            leave(file, number, state=state, reason=reason)
+    assert [outcome.candidate for outcome in salvaged(tmp_path)] == [0, 1]
+    (found,) = salvaged(tmp_path, by=sociable())
+    assert (found.candidate, found.estimate) == (1, rows[-1].val_accuracy)
 
 
 def test_attempts_that_were_still_under_way_are_left_out(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator import Standing
 from hpc_nas.group import protocol
 from hpc_nas.group.protocol import MalformedMessage
+from hpc_nas.records.history_journal import EndedLine, ObservedLine
 from hpc_nas.values import FINAL_STATES, REASONS, Candidate, Outcome
 
 COUNT = st.integers(0, 2**63)
@@ -28,6 +30,20 @@ CANDIDATES = st.builds(
     num_layers=COUNT,
     macs=COUNT,
     redraws=COUNT,
+)
+
+
+LINES = st.one_of(
+    st.builds(
+        ObservedLine,
+        candidate=COUNT,
+        epoch=FLOAT,
+        val_accuracy=FLOAT,
+        val_loss=FLOAT,
+        train_loss=FLOAT,
+        train_accuracy=FLOAT,
+    ),
+    st.builds(EndedLine, candidate=COUNT, standing=st.sampled_from(Standing), audited=st.booleans()),
 )
 
 
@@ -50,15 +66,18 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 FROM_GROUP = st.one_of(
     st.builds(protocol.Hello, host=TEXT, pid=COUNT),
     st.builds(protocol.Ready, devices=st.lists(TEXT, max_size=4)),
-    st.builds(protocol.Beat, credits=COUNT),
+    st.builds(protocol.Beat, credits=COUNT, history_version=st.none() | COUNT),
     st.builds(protocol.Started, candidate=COUNT, attempt=COUNT, trainer=COUNT),
     st.builds(
         protocol.Progress,
         candidate=COUNT,
         attempt=COUNT,
-        trainer=COUNT,
+        trainer=st.none() | COUNT,
         epoch=FLOAT,
         val_accuracy=FLOAT,
+        val_loss=FLOAT,
+        train_loss=FLOAT,
+        train_accuracy=FLOAT,
         forecast=OPTIONAL,
     ),
     st.builds(protocol.Ended, trainer=COUNT, outcome=outcomes()),
@@ -72,6 +91,7 @@ FROM_CAMPAIGN = st.one_of(
         protocol.Assign,
         assignments=st.lists(st.builds(protocol.Assignment, candidate=CANDIDATES, attempt=COUNT), max_size=3),
     ),
+    st.builds(protocol.HistoryEvents, first_version=COUNT, events=st.lists(LINES, max_size=3)),
     st.builds(protocol.Acknowledge, candidate=COUNT, attempt=COUNT),
     st.builds(protocol.Leave, reason=TEXT),
 )

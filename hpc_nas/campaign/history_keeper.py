@@ -1,0 +1,107 @@
+"""The campaign's history of all candidates: every observation that counts, and every end, in the order of hearing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from estimator import Ended, Event, History, InvalidObservation, Observed, Standing
+from hpc_nas.campaign.state import CampaignState
+from hpc_nas.group import protocol
+from hpc_nas.records.history_journal import HistoryWriter, read_history
+from hpc_nas.values import Outcome, State
+
+logger = logging.getLogger(__name__)
+
+SLACK = 1e-6
+_STANDINGS = {
+    State.FINISHED: Standing.FINISHED,
+    State.STOPPED: Standing.STOPPED,
+    State.FAILED: Standing.FAILED,
+}
+_OPEN = (Standing.RUNNING, Standing.LOST)
+
+
+class HistoryKeeper:
+    """One history for the whole campaign, and its journal; an event counts once it is in both.
+
+    `is_audited` says of a candidate, by number, whether it is trained to the end whatever is decided. Opening
+    takes up the journal that lies there: versions go on rising when a campaign is resumed.
+    """
+
+    def __init__(self, path: Path, *, is_audited: Callable[[int], bool]):
+        journal = read_history(path) if path.exists() else None
+        if journal is not None and journal.damaged_tail is not None:
+            logger.warning("%s: dropped a damaged last line", path)
+        self._history = History(journal.events if journal is not None else ())
+        self._writer = HistoryWriter(path, num_bytes=journal.num_bytes if journal is not None else 0)
+        self._is_audited = is_audited
+
+    @property
+    def version(self) -> int:
+        """The number of events."""
+        return self._history.version
+
+    def events_since(self, version: int) -> Sequence[Event]:
+        """The events after that version, all of them written."""
+        self._writer.flush()
+        return self._history.events_since(version)
+
+    def observe(self, message: protocol.Progress) -> None:
+        """Take an observation of an attempt that counts; one that can't be (a row before it was lost) is left out."""
+        observed = Observed(
+            candidate=message.candidate,
+            epoch=message.epoch,
+            val_accuracy=message.val_accuracy,
+            val_loss=message.val_loss,
+            train_loss=message.train_loss,
+            train_accuracy=message.train_accuracy,
+        )
+        try:
+            self._take(observed)
+        except InvalidObservation as error:
+            logger.warning("candidate %d: not taken into the history: %s", message.candidate, error)
+
+    def end(self, outcome: Outcome) -> None:
+        """A candidate has its outcome."""
+        standing = _STANDINGS[outcome.state]
+        if standing is Standing.FINISHED and self._seen(outcome.candidate) < outcome.epochs - SLACK:
+            # Its last observations were never heard here: the curve is no more than a beginning.
+            standing = Standing.STOPPED
+        self._end(outcome.candidate, standing)
+
+    def lose(self, candidate: int) -> None:
+        """The candidate's attempt is lost; one of which nothing is known leaves no trace."""
+        if candidate in self._history.members:
+            self._end(candidate, Standing.LOST)
+
+    def reconcile(self, state: CampaignState) -> None:
+        """Catch up with the ledger, where a killed process had written there and not yet here."""
+        for number in sorted(state.entries):
+            entry, member = state.entries[number], self._history.members.get(number)
+            if entry.outcome is not None:
+                if member is None or member.standing in _OPEN:
+                    self.end(entry.outcome)
+            elif entry.state is State.QUEUED and member is not None and member.standing is Standing.RUNNING:
+                self.lose(number)
+
+    def flush(self) -> None:
+        """Write what is not written yet. Raises RecordError."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write the rest and close the journal."""
+        self._writer.close()
+
+    def _seen(self, candidate: int) -> float:
+        """Up to which epoch its observations were heard."""
+        member = self._history.members.get(candidate)
+        return member.curve.last_epoch if member is not None else 0.0
+
+    def _end(self, candidate: int, standing: Standing) -> None:
+        self._take(Ended(candidate=candidate, standing=standing, audited=self._is_audited(candidate)))
+
+    def _take(self, event: Event) -> None:
+        self._history.apply(event)
+        self._writer.append([event])

@@ -1,0 +1,91 @@
+"""What the estimator rank says to its campaign, and when it says it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.group import protocol
+from hpc_nas.group.correspondence import Correspondence
+from hpc_nas.values import Outcome, Reason, State
+
+
+class Line:
+    """Keeps what is sent; brings what the test puts into `coming`."""
+
+    silent_s = 0.0
+
+    def __init__(self) -> None:
+        self.sent: list[protocol.FromGroup] = []
+        self.coming: list[protocol.FromCampaign] = []
+
+    def send(self, message: protocol.FromGroup) -> None:
+        self.sent.append(message)
+
+    def poll(self, timeout_ms: int) -> list[protocol.FromCampaign]:
+        taken, self.coming = self.coming, []
+        return taken
+
+
+class Rank:
+    """A correspondence with its line, and its clock in the test's hands."""
+
+    def __init__(self, alive_path: Path):
+        self.now = 100.0
+        self.line = Line()
+        self.correspondence = Correspondence(self.line, alive_path=alive_path, clock=lambda: self.now)  # type: ignore[arg-type]
+
+    def keep_up(self, *, after_s: float, credits: int = 2, version: int | None = None) -> list[str]:
+        """The kinds of what is sent then."""
+        self.now += after_s
+        self.line.sent.clear()
+        self.correspondence.keep_up(credits=credits, history_version=version)
+        return [message.kind for message in self.line.sent]
+
+
+@pytest.fixture
+def rank(tmp_path: Path) -> Rank:
+    return Rank(tmp_path / "alive")
+
+
+def ended(candidate: int) -> protocol.Ended:
+    return protocol.Ended(
+        trainer=0,
+        outcome=Outcome(candidate=candidate, attempt=0, state=State.FINISHED, reason=Reason.FULL_BUDGET),
+    )
+
+
+def test_sign_of_life_goes_out_every_second_and_at_once_with_new_credits(rank: Rank) -> None:
+    assert rank.keep_up(after_s=0.0, version=5) == ["beat"]
+    assert rank.line.sent == [protocol.Beat(credits=2, history_version=5)]
+    assert rank.keep_up(after_s=0.5, version=6) == []
+    assert rank.keep_up(after_s=0.0, credits=3) == ["beat"]
+    assert rank.keep_up(after_s=0.9, credits=3) == []
+    assert rank.keep_up(after_s=0.1, credits=3) == ["beat"]
+
+
+def test_supervisor_sees_that_the_rank_lives(rank: Rank, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    assert not alive.exists()
+    rank.keep_up(after_s=0.0)
+    before = alive.stat()
+    assert before.st_size == 1
+    rank.keep_up(after_s=2.0)
+    assert alive.stat().st_mtime_ns >= before.st_mtime_ns
+
+
+def test_result_is_told_again_until_it_is_acknowledged(rank: Rank) -> None:
+    rank.keep_up(after_s=0.0)
+    rank.correspondence.report(ended(0))
+    rank.correspondence.report(ended(1))
+    assert rank.line.sent[-2:] == [ended(0), ended(1)]
+    assert rank.keep_up(after_s=5.0) == ["beat", "ended", "ended"]
+    rank.line.coming = [protocol.Acknowledge(candidate=0, attempt=0), protocol.Beat()]
+    assert [message.kind for message in rank.correspondence.hear(timeout_ms=0)] == ["acknowledge", "beat"]
+    assert not rank.correspondence.settled
+    assert rank.keep_up(after_s=5.0) == ["beat", "ended"]
+    rank.line.coming = [protocol.Acknowledge(candidate=1, attempt=0)]
+    rank.correspondence.hear(timeout_ms=0)
+    assert rank.correspondence.settled
+    assert rank.keep_up(after_s=5.0) == ["beat"]

@@ -1,0 +1,167 @@
+"""The docket: results in order, and a history that is taken in between decisions, without a gap."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+import estimator
+from estimator import Ended, Event, Observed, Standing
+from estimator.curve import Curve
+from estimator.forecasters.base import Forecaster
+from estimator.population import ALONE, Population
+from estimator.presets.base import Preset
+from estimator.rules import NeverStop
+from estimator.values import Forecast, Source
+from hpc_nas.configuration import Mode
+from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.records.history_journal import to_line
+from hpc_nas.values import Observation, Reason, State
+
+EVENTS: list[Event] = [
+    Observed(candidate=1, epoch=0.5, val_accuracy=40.0),
+    Observed(candidate=2, epoch=0.5, val_accuracy=50.0),
+    Ended(candidate=1, standing=Standing.FINISHED),
+    Observed(candidate=3, epoch=0.5, val_accuracy=60.0),
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Headcount(Forecaster):
+    """Forecasts how many others there are: shows what was known."""
+
+    alone: ClassVar[bool] = False
+
+    def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
+        count = float(len(population.others))
+        return Forecast(value=count, spread=0.0, at_max_epochs=count, num_points=1)
+
+
+@pytest.fixture
+def docket() -> Iterator[Docket]:
+    preset = Preset(
+        name="headcount",
+        max_epochs=20.0,
+        forecaster=Headcount(),
+        rule=NeverStop(),
+        conclusion=Source.BEST_OBSERVED,
+    )
+    made = Docket(preset, mode_for=lambda number: Mode.STOP)
+    yield made
+    made.close()
+
+
+def observation(epoch: float, *, candidate: int = 9) -> Observation:
+    return Observation(
+        candidate=candidate,
+        attempt=0,
+        epoch=epoch,
+        val_accuracy=40.0,
+        val_loss=1.0,
+        train_accuracy=40.0,
+        train_loss=1.0,
+        learning_rate=0.1,
+        train_s=1.0,
+        validate_s=0.1,
+        time_s=1.0,
+    )
+
+
+def learn(docket: Docket, first: int, last: int) -> None:
+    docket.learn([to_line(event) for event in EVENTS[first:last]], first_version=first)
+
+
+def results(docket: Docket) -> list[Judged | Concluded]:
+    """All that is queued, once it is done."""
+    found: list[Judged | Concluded] = []
+    deadline = time.monotonic() + 30.0
+    while docket:
+        assert time.monotonic() < deadline
+        if (result := docket.take()) is not None:
+            found.append(result)
+    return found
+
+
+def looks(docket: Docket) -> list[tuple[int, float]]:
+    """(version, others known) of each observation that was judged."""
+    found = []
+    for result in results(docket):
+        assert isinstance(result, Judged)
+        assert result.verdict is not None
+        assert result.verdict.decision.forecast is not None
+        found.append((result.verdict.history_version, result.verdict.decision.forecast.value))
+    return found
+
+
+def test_what_was_learned_before_a_row_was_queued_is_what_its_decision_rests_on(docket: Docket) -> None:
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    learn(docket, 0, 1)
+    docket.observe(observation(1.0), read_lag_s=0.0)
+    learn(docket, 1, 4)
+    docket.observe(observation(1.5), read_lag_s=0.0)
+    assert looks(docket) == [(0, 0.0), (1, 1.0), (4, 3.0)]
+
+
+def test_candidate_is_none_of_the_others(docket: Docket) -> None:
+    learn(docket, 0, 4)
+    docket.observe(observation(0.5, candidate=3), read_lag_s=0.0)
+    assert looks(docket) == [(4, 2.0)]
+
+
+def test_what_is_known_is_ignored_and_what_lies_beyond_a_gap_is_not_taken(docket: Docket) -> None:
+    learn(docket, 2, 4)
+    assert docket.history_version == 0
+    learn(docket, 0, 2)
+    learn(docket, 0, 2)
+    assert docket.history_version == 2
+    learn(docket, 1, 3)
+    learn(docket, 0, 0)
+    assert docket.history_version == 3
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    assert looks(docket) == [(3, 2.0)]
+
+
+def test_pieces_in_any_order_and_number_give_one_history(docket: Docket) -> None:
+    rng = random.Random(5)
+    while docket.history_version < len(EVENTS):
+        first = rng.randrange(len(EVENTS))
+        learn(docket, first, rng.randint(first, len(EVENTS)))
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    assert looks(docket) == [(4, 3.0)]
+
+
+def test_attempt_is_concluded_after_its_last_row(docket: Docket) -> None:
+    learn(docket, 0, 4)
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    docket.conclude(
+        (9, 0), trainer=1, state=State.FINISHED, reason=Reason.FULL_BUDGET, message="", ended_time=3.0
+    )
+    judged, concluded = results(docket)
+    assert isinstance(judged, Judged)
+    assert isinstance(concluded, Concluded)
+    assert (concluded.trainer, concluded.outcome.estimate, concluded.outcome.epochs) == (1, 40.0, 0.5)
+
+
+def test_audited_candidate_is_never_signalled() -> None:
+    preset = estimator.preset("i-epoch", max_epochs=20.0, epochs=1.0)
+    docket = Docket(preset, mode_for=lambda number: Mode.OBSERVE if number == 4 else Mode.STOP)
+    for candidate in (4, 5):
+        for epoch in (0.5, 1.0, 1.5):
+            docket.observe(observation(epoch, candidate=candidate), read_lag_s=0.0)
+    signals = {
+        (found.observation.candidate, found.observation.epoch): found.verdict.signal
+        for found in results(docket)
+        if isinstance(found, Judged) and found.verdict is not None and found.verdict.decision.stop
+    }
+    docket.close()
+    assert signals == {
+        (4, 1.0): None,
+        (4, 1.5): None,
+        (5, 1.0): Reason.BUDGET,
+        (5, 1.5): None,
+    }
