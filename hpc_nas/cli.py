@@ -1,4 +1,4 @@
-"""The `hpc-nas` command. Only this module prints; what is slow to import is imported where it is used."""
+"""The `hpc-nas` command. Only this and `replay.cli` print; what is slow to import is imported where it is used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError
+from hpc_nas.replay.cli import import_app, replay
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
@@ -129,6 +130,10 @@ def doctor(
     Console().print(doctor_table(findings))
     if any(finding.failed for finding in findings):
         raise typer.Exit(1)
+
+
+app.command()(replay)
+app.add_typer(import_app, name="import")
 
 
 def main() -> None:
