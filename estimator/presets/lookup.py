@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.checks import nearest
-from estimator.presets import adaptive, baselines, parametric, peng4nn, prob_top, simple
+from estimator.presets import adaptive, baselines, parametric, peng4nn, prob_top, rungs, simple
 from estimator.presets.base import Preset, Training
 from estimator.presets.combinations import after, combine
 from estimator.presets.expression import Delayed, Expression, Named, Setting, parse
@@ -27,6 +27,10 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "lce": parametric.lce,
     "patience": simple.patience,
     "median": simple.median,
+    "rungs": rungs.rungs,
+    "asha": rungs.asha,
+    "successive-halving": rungs.successive_halving,
+    "hyperband": rungs.hyperband,
     "prob-top": prob_top.prob_top,
     "adaptive": adaptive.adaptive,
     "adaptive-fast": adaptive.adaptive_fast,
