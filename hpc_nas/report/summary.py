@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_nas.report.audit import Audit, audit
 from hpc_nas.report.rows import by_trainer, evaluated, ranking, states, texts
 from hpc_nas.values import State
 
@@ -77,6 +78,7 @@ class Summary:
     - `trainer_busy_percent`: time spent training and validating over the steady span, which is, for each trainer
       (group, rank), from the first batch of its first candidate to its leaving of the last one. Start-up and
       the wait for the slowest trainer at the end lie outside.
+    - `audit`: how right the rule in use is, from the candidates that were trained to the end all the same.
     """
 
     candidates: int
@@ -90,6 +92,7 @@ class Summary:
     candidates_per_hour: float
     trainer_busy_percent: float
     latencies: Latencies
+    audit: Audit
 
     def to_json(self) -> str:
         """The fields as indented JSON text, NaN as null."""
@@ -125,6 +128,7 @@ def summarize(record: CampaignRecord) -> Summary:
             read_lag_s=_latency(record.forecasts["read_lag_s"]),
             fit_s=_latency(record.forecasts["fit_s"]),
         ),
+        audit=audit(record),
     )
 
 

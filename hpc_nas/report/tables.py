@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hpc_nas.report.audit_rows import audit_rows
 from hpc_nas.report.formatting import MISSING, accuracy, count, duration, latency, number, outcome, percent
 from hpc_nas.report.rows import by_candidate, counted, curves, ranking, texts
 from hpc_nas.report.summary import Latencies, Summary
@@ -57,6 +58,8 @@ def summary_table(summary: Summary) -> RenderableType:
     rate = number(summary.candidates_per_hour, digits=0)
     busy = percent(summary.trainer_busy_percent)
     table.add_row("time", f"{duration(summary.elapsed_s)}, {rate} candidates per hour, trainers {busy} busy")
+    for row in audit_rows(summary.audit):
+        table.add_row(*row)
     latencies = _latency_table(summary.latencies)
     return Group(table, "", latencies) if latencies.row_count else table
 

@@ -42,6 +42,8 @@ UNKNOWN_BY_DEFAULT = (
     "signal_time",
     "decided_time",
     "forecast",
+    "low",
+    "high",
     "a",
     "b",
     "c",

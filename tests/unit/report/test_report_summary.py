@@ -62,6 +62,17 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
         "candidates_per_hour": None,
         "trainer_busy_percent": None,
         "latencies": {"stop_s": none, "handover_s": none, "read_lag_s": none, "fit_s": none},
+        "audit": {
+            "audited": 0,
+            "would_have_stopped": 0,
+            "false_stops_10": {"in_top": 0, "stopped": 0, "rate": None},
+            "false_stops_20": {"in_top": 0, "stopped": 0, "rate": None},
+            "mean_absolute_error": None,
+            "kendall_tau": None,
+            "coverage_90": None,
+            "intervals": 0,
+            "epochs_cost": 0.0,
+        },
     }
 
 
