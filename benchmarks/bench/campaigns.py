@@ -40,7 +40,11 @@ class Workspace:
 
 
 def run_campaign(file: str, *, settings: Mapping[str, Setting], run_dir: Path) -> CampaignRecord:
-    """Run `configs/campaigns/FILE` with settings; prints its progress. Raises CampaignFailed."""
+    """Run `configs/campaigns/FILE` with settings; prints its progress. Raises CampaignFailed.
+
+    Nobody is audited unless the settings say so: each candidate is trained as the measured rule has it.
+    """
+    settings = {"estimator.audit_share": 0, **settings}
     line = [str(Path(sys.executable).parent / "hpc-nas"), "run", str(ROOT / "configs" / "campaigns" / file)]
     line += ["--run-dir", str(run_dir)]
     for name, value in settings.items():

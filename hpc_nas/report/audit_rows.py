@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from hpc_nas.report.audit import Audit
-from hpc_nas.report.formatting import number, percent
+from hpc_nas.report.formatting import number
 
 
 def audit_rows(audit: Audit) -> list[tuple[str, str]]:
@@ -40,7 +40,6 @@ def _estimates(audit: Audit) -> str:
     if math.isfinite(audit.kendall_tau):
         parts.append(f"tau {number(audit.kendall_tau, digits=2)}")
     if audit.intervals:
-        parts.append(
-            f"{percent(100.0 * audit.coverage_90, digits=0)} of {audit.intervals} 90 % intervals hold"
-        )
+        held = round(audit.coverage_90 * audit.intervals)
+        parts.append(f"90 % intervals hold {held} of {audit.intervals}")
     return ", ".join(parts)

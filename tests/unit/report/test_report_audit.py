@@ -132,7 +132,7 @@ def test_figures_are_shown_and_part_of_the_json() -> None:
     assert audit_rows(summary.audit) == [
         ("audit", "4 trained to the end; 3 would have been stopped, 49 epochs earlier in all"),
         ("false stops", "1 of 2 among the best 10 %, 1 of 2 among the best 20 %"),
-        ("estimates", "off by 4.67 points, tau 1.00, 67 % of 3 90 % intervals hold"),
+        ("estimates", "off by 4.67 points, tau 1.00, 90 % intervals hold 2 of 3"),
     ]
     assert json.loads(summary.to_json())["audit"]["false_stops_10"] == {
         "in_top": 2,
