@@ -84,11 +84,11 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 
 
 def _read_npz(path: Path) -> Columns:
-    content = np.load(path, allow_pickle=False)
-    if not isinstance(content, np.lib.npyio.NpzFile):
-        raise RecordError(f"{path}: a single array; a curve file has the keys epochs and val_acc")
     columns = {}
-    with content:
+    with open(path, "rb") as file:  # np.load itself leaves a damaged file open
+        content = np.load(file, allow_pickle=False)
+        if not isinstance(content, np.lib.npyio.NpzFile):
+            raise RecordError(f"{path}: a single array; a curve file has the keys epochs and val_acc")
         for key in content.files:
             try:
                 columns[key] = content[key]

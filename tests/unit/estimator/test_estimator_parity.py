@@ -4,67 +4,58 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from estimator import Decision, Engine, preset
+from hpc_nas.records.curve_set import CurveSet
+from hpc_nas.records.importers import import_penguin
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One row of PENGUIN's text format: a space-separated table, metadata on its first row only."""
-
-    epoch: float
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
+@pytest.fixture(scope="module")
+def published(test_data: Path) -> CurveSet:
+    """The three networks that PENGUIN's authors publish results for."""
+    (curves,) = import_penguin(test_data / "curves" / "penguin_cifar100")
+    return curves
 
 
-def read_penguin_text(path: Path) -> list[Row]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    columns = [lines[0].split(" ").index(name) for name in ("epochs", "trainLoss", "valLoss", "valAcc")]
-    rows = []
-    for line in lines[1:]:
-        fields = line.split(" ")
-        epoch, train_loss, val_loss, val_accuracy = (float(fields[column]) for column in columns)
-        rows.append(Row(epoch=epoch, train_loss=train_loss, val_loss=val_loss, val_accuracy=val_accuracy))
-    return rows
-
-
-def first_stop(engine: Engine, rows: list[Row]) -> tuple[float, Decision]:
-    for row in rows:
+def first_stop(engine: Engine, curves: CurveSet, network: str) -> tuple[float, Decision]:
+    row = curves.ids.index(network)
+    assert curves.val_loss is not None
+    assert curves.train_loss is not None
+    for column, epoch in enumerate(curves.epochs.tolist()):
         decision = engine.observe(
-            row.epoch, val_accuracy=row.val_accuracy, val_loss=row.val_loss, train_loss=row.train_loss
+            epoch,
+            val_accuracy=curves.val_accuracy[row, column],
+            val_loss=curves.val_loss[row, column],
+            train_loss=curves.train_loss[row, column],
         )
         if decision.stop:
-            return row.epoch, decision
+            return epoch, decision
     pytest.fail("never stopped")
 
 
-def test_penguin_gives_the_published_stop_epochs_and_forecasts(test_data: Path) -> None:
-    directory = test_data / "curves" / "penguin_cifar100"
-    expected = list(csv.DictReader((directory / "expected.csv").read_text(encoding="utf-8").splitlines()))
+def test_penguin_gives_the_published_stop_epochs_and_forecasts(test_data: Path, published: CurveSet) -> None:
+    path = test_data / "curves" / "penguin_cifar100" / "expected.csv"
+    expected = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert len(expected) == 3
     for network in expected:
-        rows = read_penguin_text(directory / f"{network['net_id']}.txt")
         # its authors ran it with e_max = 20, though 40 epochs were trained
-        epoch, decision = first_stop(Engine(preset("penguin", max_epochs=20)), rows)
+        epoch, decision = first_stop(Engine(preset("penguin", max_epochs=20)), published, network["net_id"])
         assert epoch == float(network["stop_epoch"])
         assert decision.estimate == pytest.approx(float(network["predicted_accuracy"]), rel=1e-4)
         assert decision.forecast is not None
         assert decision.forecast.a == pytest.approx(float(network["a"]), rel=1e-4)
 
 
-def test_peng4nn_stops_the_published_networks_for_good_reasons(test_data: Path) -> None:
-    directory = test_data / "curves" / "penguin_cifar100"
+def test_peng4nn_stops_the_published_networks_for_good_reasons(published: CurveSet) -> None:
     stops = {}
-    for path in sorted(directory.glob("*.txt")):
+    for network in published.ids:
         engine = Engine(preset("peng4nn", max_epochs=20, chance_accuracy=1.0))
-        epoch, decision = first_stop(engine, read_penguin_text(path))
-        stops[path.stem[-6:]] = (epoch, str(decision.reason), round(decision.estimate, 1))
+        epoch, decision = first_stop(engine, published, network)
+        stops[network[-6:]] = (epoch, str(decision.reason), round(decision.estimate, 1))
     assert stops == {
         "539263": (4.0, "converged", 25.7),
         "917381": (5.5, "never_learn", 2.0),
