@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from estimator.checks import require_count, require_positive
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
@@ -45,7 +47,10 @@ class SeparableExponential(Forecaster):
     def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if len(curve) < self.min_points:
             return None
-        x = curve.epochs / self.epochs_per_interval
+        with np.errstate(over="ignore"):
+            x = curve.epochs / self.epochs_per_interval
+        if not np.isfinite(x[-1]):
+            return None
         fit = fit_curves(x, curve.val_accuracy[None, :], asymptotes=(LOWEST[0], self.highest_asymptote))
         asymptote = float(fit.asymptote[0])
         at_end = float(fit.at(self.max_epochs / self.epochs_per_interval)[0])
