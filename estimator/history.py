@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from estimator.curve import Curve
+from estimator.values import Numbers
 
 __all__ = ["Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Standing"]
 
@@ -78,8 +79,9 @@ class History:
         self._events: list[Event] = []
         self._members: dict[int, Member] = {}
         self._counts: dict[Standing, int] = dict.fromkeys(Standing, 0)
-        self._num_ended = 0
+        self._versions_of_ends: list[int] = []
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._features: dict[int, Numbers] = {}
         for event in events:
             self.apply(event)
 
@@ -97,16 +99,20 @@ class History:
     @property
     def num_ended(self) -> int:
         """The number of `Ended` events: what learns from ended curves alone has nothing new until it rises."""
-        return self._num_ended
+        return len(self._versions_of_ends)
+
+    def version_after_ends(self, count: int) -> int:
+        """The version of the history right after its first `count` `Ended` events; 0 for none."""
+        return self._versions_of_ends[count - 1] if count else 0
 
     @property
     def events(self) -> Sequence[Event]:
         """All events in order; `History(events[:version])` is the history as it was at that version."""
         return tuple(self._events)
 
-    def events_since(self, version: int) -> Sequence[Event]:
-        """The events after that version."""
-        return tuple(self._events[version:])
+    def events_since(self, version: int, *, until: int | None = None) -> Sequence[Event]:
+        """The events after that version, up to version `until` (None: all)."""
+        return tuple(self._events[version:until])
 
     @property
     def members(self) -> Mapping[int, Member]:
@@ -140,7 +146,7 @@ class History:
             audited = member.audited
         else:
             curve, standing, audited = member.curve, event.standing, event.audited
-            self._num_ended += 1
+            self._versions_of_ends.append(len(self._events) + 1)
         if number in self._members:
             self._counts[member.standing] -= 1
         self._counts[standing] += 1
@@ -154,6 +160,25 @@ class History:
     def end(self, event: Ended) -> None:
         """An engine that watches a candidate here says how it left."""
         self.apply(event)
+
+    def describe(self, candidate: int, features: Numbers) -> None:
+        """What is known of a candidate before it is trained: its layers, weights, learning rate, by name.
+
+        This is no event, and the version does not count it: it follows from what the candidate is, so whoever
+        keeps a history and makes it again describes its candidates again. Raises ValueError for a value that
+        is not finite, a name that comes twice, and for features that a candidate has not had from the start.
+        """
+        names = [name for name, _ in features]
+        if len(set(names)) < len(names) or not all(math.isfinite(value) for _, value in features):
+            raise ValueError(
+                f"candidate {candidate}: features = {features!r}: each once, with a finite value"
+            )
+        if self._features.setdefault(candidate, features) != features:
+            raise ValueError(f"candidate {candidate} has been described as {self._features[candidate]!r}")
+
+    def features_of(self, candidate: int) -> Numbers:
+        """What the candidate was described by; empty where it was not."""
+        return self._features.get(candidate, ())
 
     def recall(self, key: Hashable, token: Hashable, build: Callable[[], _T]) -> _T:
         """What `build` made when it was last called for `key` with this `token`; calls it if that changed.

@@ -5,7 +5,7 @@ from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.exponential import Exponential, Target
 from estimator.forecasters.joint import Joint
 from estimator.forecasters.last_value import LastValue
-from estimator.forecasters.learned import RemainingGain
+from estimator.forecasters.learned import RemainingGain, SequentialRegression
 from estimator.forecasters.separable import FamilyBank, SeparableExponential
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "LastValue",
     "RemainingGain",
     "SeparableExponential",
+    "SequentialRegression",
     "Target",
 ]

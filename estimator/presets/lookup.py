@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.checks import nearest
-from estimator.presets import adaptive, baselines, parametric, peng4nn, prob_top, rungs, simple
+from estimator.presets import adaptive, baker, baselines, parametric, peng4nn, prob_top, rungs, simple
 from estimator.presets.base import Preset, Training
 from estimator.presets.combinations import after, combine
 from estimator.presets.expression import Delayed, Expression, Named, Setting, parse
@@ -31,6 +31,7 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "asha": rungs.asha,
     "successive-halving": rungs.successive_halving,
     "hyperband": rungs.hyperband,
+    "baker": baker.baker,
     "prob-top": prob_top.prob_top,
     "adaptive": adaptive.adaptive,
     "adaptive-fast": adaptive.adaptive_fast,

@@ -16,6 +16,7 @@ from estimator.rules.pause_at_rungs import PauseAtRungs
 from estimator.rules.penguin import PenguinConvergence
 from estimator.rules.predictive_termination import PredictiveTermination
 from estimator.rules.rungs import Rung, Rungs
+from estimator.rules.unlikely_best import UnlikelyBest
 from estimator.rules.unlikely_top import UnlikelyTop
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Rule",
     "Rung",
     "Rungs",
+    "UnlikelyBest",
     "UnlikelyTop",
 ]

@@ -13,7 +13,7 @@ from learned_helpers import curve_of, events_of, finished, lemur, seen_by
 from estimator import Curve, Decision, Engine, Forecast, History, Population, Preset, Reason, Standing, preset
 from estimator.forecasters import BestSoFar, Forecaster
 from estimator.forecasters.learned.estimates import estimates_of_others
-from estimator.rules import UnlikelyTop
+from estimator.rules import UnlikelyBest, UnlikelyTop
 from estimator.rules.probability import normal_probability_below, probability_at_least
 
 
@@ -139,19 +139,19 @@ def test_others_count_with_what_they_reached_or_are_forecast_to() -> None:
 
 
 def test_prob_top_keeps_the_best_tenth_and_saves_epochs(test_data: Path) -> None:
-    curves = lemur(test_data, "cifar-10")[:150].tolist()
-    decisions, history = trained(curves, preset("prob-top", max_epochs=50))
+    curves = lemur(test_data, "cifar-10")[:150, 4::5].tolist()
+    decisions, history = trained(curves, preset("prob-top", max_epochs=10))
     best = np.argsort([-max(curve) for curve in curves])[:15]
     epochs = sum(len(member.curve) for member in history.members.values())
     assert all(decision is None for decision in decisions[:12])
     assert sum(decisions[number] is None for number in best) >= 14
-    assert epochs < 0.6 * 50 * len(curves)
+    assert epochs < 0.6 * 10 * len(curves)
     assert {decision.reason for decision in decisions if decision} == {Reason.UNLIKELY_BEST}
 
 
 def test_a_decision_of_prob_top_is_the_same_when_replayed_at_its_version(test_data: Path) -> None:
-    curves = lemur(test_data, "imagenette")[:60].tolist()
-    build = preset("prob-top", max_epochs=50)
+    curves = lemur(test_data, "imagenette")[:60, 1::2].tolist()
+    build = preset("prob-top", max_epochs=25)
     decisions, history = trained(curves, build)
     stopped = [(number, decision) for number, decision in enumerate(decisions) if decision]
     assert len(stopped) > 10
@@ -181,3 +181,53 @@ def test_prob_top_refuses_what_can_not_be(settings: dict[str, float | str], mess
 def test_checkpoints_are_shares() -> None:
     with pytest.raises(ValueError, match=r"checkpoints = 1\.5 must be between 0 and 1"):
         UnlikelyTop(max_epochs=20.0, checkpoints=(0.5, 1.5), forecaster=BestSoFar())
+
+
+# --- Baker's rule
+
+
+@pytest.mark.parametrize(
+    ("settings", "forecast", "stops"),
+    [
+        ({}, forecast_of(41.7, 5.0), True),  # P(<= 50) = .9515
+        ({}, forecast_of(41.8, 5.0), False),
+        ({"certainty": 0.99}, forecast_of(41.7, 5.0), False),
+        ({"margin": 1.0}, forecast_of(41.7, 5.0), False),
+        ({"margin": 1.0}, forecast_of(40.7, 5.0), True),
+        ({"rank": 2}, forecast_of(41.7, 5.0), False),
+        ({"rank": 2}, forecast_of(31.7, 5.0), True),
+        ({"rank": 6}, forecast_of(1.0, 5.0), False),  # there is no sixth yet
+        ({"burn_in": 6}, forecast_of(1.0, 5.0), False),
+        ({}, forecast_of(1.0, math.nan), False),
+        ({}, None, False),
+    ],
+)
+def test_baker_stops_what_is_unlikely_to_beat_the_best(
+    settings: dict[str, float], forecast: Forecast | None, stops: bool
+) -> None:
+    rule = UnlikelyBest(**{"burn_in": 5, **settings})
+    decision = rule.decide(curve_of([1.0]), [forecast], seen_by(99, ends))
+    assert decision.stop is stops
+    if stops:
+        assert decision.reason is Reason.UNLIKELY_BEST
+        assert dict(decision.numbers)["to_beat"] == 50.0 - 10.0 * (rule.rank - 1) - rule.margin
+
+
+def test_baker_saves_most_epochs_and_keeps_the_best(test_data: Path) -> None:
+    curves = lemur(test_data, "cifar-10")[:60, 4::5].tolist()
+    decisions, history = trained(curves, preset("baker", max_epochs=10))
+    values = [
+        decision.estimate if decision else max(curve)
+        for decision, curve in zip(decisions, curves, strict=True)
+    ]
+    epochs = sum(len(member.curve) for member in history.members.values())
+    assert all(decision is None for decision in decisions[:20])
+    assert epochs < 0.6 * 10 * len(curves)
+    assert max(map(max, curves)) - max(curves[int(np.argmax(values))]) < 1.0
+
+
+def test_baker_refuses_what_can_not_be() -> None:
+    with pytest.raises(ValueError, match="model = 'svm' must be one of nusvr-rbf, nusvr-linear, forest, ols"):
+        preset("baker", max_epochs=20, model="svm")
+    with pytest.raises(ValueError, match=r"preset baker: certainty = 1\.0 must be between 0 and 1"):
+        preset("baker", max_epochs=20, certainty=1.0)
