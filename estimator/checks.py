@@ -15,6 +15,7 @@ __all__ = [
     "require_flag",
     "require_percent_or_nan",
     "require_positive",
+    "require_probability",
     "to_choice",
 ]
 
@@ -47,6 +48,12 @@ def require_percent_or_nan(name: str, value: object) -> None:
     """`value` is a percentage, or NaN for unknown."""
     if not _is_number(value) or not (math.isnan(value) or 0.0 <= value <= 100.0):
         raise ValueError(f"{name} = {value!r} must be in percent, 0..100, or NaN where unknown")
+
+
+def require_probability(name: str, value: object) -> None:
+    """`value` is a number between 0 and 1, neither of them."""
+    if not _is_number(value) or not 0.0 < value < 1.0:
+        raise ValueError(f"{name} = {value!r} must be a number between 0 and 1")
 
 
 def require_flag(name: str, value: object) -> None:

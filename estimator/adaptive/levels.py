@@ -1,0 +1,50 @@
+"""The levels: fractions of the full budget at which candidates are compared, and paused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.checks import require_positive
+from estimator.curve import Curve
+
+__all__ = ["FRACTIONS", "Levels"]
+
+FRACTIONS = (0.04, 0.08, 0.12, 0.16, 0.20, 0.25, 0.30, 0.35, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0)
+"""Of the full budget (ESTIMATORS.md, section 5, with its dots written out)."""
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Levels:
+    """Whole numbers of intervals nearest above `FRACTIONS` of `max_epochs`; the last is the full budget.
+
+    `epochs` [J] are the epochs trained at each level.
+    """
+
+    max_epochs: float
+    epochs_per_interval: float
+    epochs: NDArray[np.float64] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        require_positive("max_epochs", self.max_epochs)
+        require_positive("epochs_per_interval", self.epochs_per_interval)
+        total = max(1.0, self.max_epochs / self.epochs_per_interval)
+        counts = {max(1, int(np.ceil(fraction * total - SLACK))) for fraction in FRACTIONS}
+        epochs = np.array(sorted(counts)) * self.epochs_per_interval
+        epochs[-1] = self.max_epochs
+        object.__setattr__(self, "epochs", epochs)
+
+    def __len__(self) -> int:
+        return int(self.epochs.size)
+
+    def reached(self, curve: Curve) -> int:
+        """The highest level that the curve has come to; -1 before the first."""
+        return self.reached_by(curve.last_epoch)
+
+    def reached_by(self, epoch: float) -> int:
+        """The highest level that training of so many epochs comes to; -1 before the first."""
+        return int(np.searchsorted(self.epochs, epoch + SLACK, side="right")) - 1

@@ -1,0 +1,279 @@
+"""The posterior: what each candidate of a field would reach at the full budget, and how surely.
+
+ESTIMATORS.md, section 5, with two changes. An error that is learned from a candidate whose own end is only
+forecast is larger by that forecast's spread: without it the forecasts confirm each other. And the distribution is
+that of the errors themselves, a mixture, because the tails decide who may still be among the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from estimator.adaptive.field import Field
+from estimator.forecasters.learned.curve_matrix import Array
+
+__all__ = ["Posterior", "normal_excess", "posterior_of", "posterior_of_newcomer"]
+
+PENALTY = 10.0
+"""Of the ridge, on standardised features that are clipped at `CLIP`."""
+CLIP = 4.0
+BANDWIDTH = 0.5
+"""Of the kernel that makes errors local, in standard deviations of the fitted final scores."""
+PRIOR_WEIGHT = 2.0
+"""Errors from everywhere count as so many local ones."""
+SMOOTHING = 0.3
+"""Width of each error in the mixture, in standard deviations of the whole."""
+MAX_ERRORS = 80
+"""The mixture's size: of more errors, so many are taken, evenly."""
+COLD_SPREAD = 1.0
+"""Of the score, where nobody has come further."""
+REACH, NUM_BISECTIONS = 12.0, 30
+"""Quantiles are looked for within so many spreads of the mean."""
+TINY = 1e-9
+SQRT_2_PI = float(np.sqrt(2.0 * np.pi))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Mixture:
+    """Distributions of m candidates: each error (of K) of those further on, weighted, about the candidate's mean."""
+
+    members: NDArray[np.intp]  # [m]
+    weights: Array  # [m, K]
+    errors: Array  # [K]
+    variances: Array  # [K]: of the ends that these errors were measured against
+    inflation: Array  # [m]: leverage
+    width: Array  # [m]
+
+    def of(self, chosen: NDArray[np.intp]) -> _Mixture:
+        """The members that are among the chosen, numbered by their places there."""
+        places = np.searchsorted(chosen, self.members)
+        kept = chosen[np.minimum(places, len(chosen) - 1)] == self.members
+        return _Mixture(
+            members=places[kept],
+            weights=self.weights[kept],
+            errors=self.errors,
+            variances=self.variances,
+            inflation=self.inflation[kept],
+            width=self.width[kept],
+        )
+
+    def below(self, thresholds: Array, mean: Array) -> Array:
+        """P(final score < threshold), [m, q]; `thresholds` [m, q] and `mean` [m] are those of the members."""
+        place, spread = self._places(mean)
+        distance = (thresholds[:, :, None] - place[:, None, :]) / spread[:, None, :]
+        result: Array = (self.weights[:, None, :] * ndtr(distance)).sum(axis=2)
+        return result
+
+    def excess(self, bar: float, mean: Array) -> Array:
+        """E max(final score - bar, 0), [m]."""
+        place, spread = self._places(mean)
+        result: Array = (self.weights * normal_excess(place, spread, bar)).sum(axis=1)
+        return result
+
+    def _places(self, mean: Array) -> tuple[Array, Array]:
+        """Means and standard deviations of the mixture's parts, [m, K] each."""
+        place = mean[:, None] + np.sqrt(self.inflation)[:, None] * self.errors
+        spread = np.sqrt((self.variances + self.width[:, None] ** 2) * self.inflation[:, None]) + TINY
+        return place, spread
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posterior:
+    """Final scores of the field's n candidates: `mean` and `spread` [n], 0 for those that have finished.
+
+    `pooled` [J] is the typical spread at each level, never rising with the level.
+    """
+
+    mean: Array
+    spread: Array
+    pooled: Array
+    mixtures: tuple[_Mixture, ...]
+
+    def below(self, thresholds: Array) -> Array:
+        """P(final score < threshold) of each candidate, [n, q]; `thresholds` are [q], or [n, q]."""
+        asked = np.broadcast_to(thresholds, (len(self.mean), np.shape(thresholds)[-1]))
+        mean, spread = self.mean[:, None], self.spread[:, None]
+        result = np.where(spread > 0.0, ndtr((asked - mean) / np.maximum(spread, TINY)), mean < asked)
+        for mixture in self.mixtures:
+            members = mixture.members
+            result[members] = mixture.below(asked[members], self.mean[members])
+        return result
+
+    def excess(self, bar: float) -> Array:
+        """How far each candidate is expected to end above a score, E max(final - bar, 0), [n]."""
+        result = normal_excess(self.mean, self.spread, bar)
+        for mixture in self.mixtures:
+            result[mixture.members] = mixture.excess(bar, self.mean[mixture.members])
+        return result
+
+    def of(self, members: NDArray[np.intp]) -> Posterior:
+        """The posterior of some candidates alone, by their places in the field, in the order of the field."""
+        parts = (mixture.of(members) for mixture in self.mixtures)
+        return Posterior(
+            mean=self.mean[members],
+            spread=self.spread[members],
+            pooled=self.pooled,
+            mixtures=tuple(part for part in parts if len(part.members)),
+        )
+
+    def quantiles(self, probabilities: Sequence[float]) -> Array:
+        """The final scores that each candidate stays below with these q probabilities, [n, q]; by bisection."""
+        wanted = np.asarray(probabilities, dtype=np.float64)
+        reach = REACH * self.spread[:, None]
+        low = np.broadcast_to(self.mean[:, None] - reach, (len(self.mean), len(wanted)))
+        high = np.broadcast_to(self.mean[:, None] + reach, low.shape)
+        for _ in range(NUM_BISECTIONS):
+            middle = (low + high) / 2.0
+            under = self.below(middle) < wanted
+            low, high = np.where(under, middle, low), np.where(under, high, middle)
+        result: Array = (low + high) / 2.0
+        return result
+
+
+def normal_excess(mean: Array, spread: Array, bar: float) -> Array:
+    """E max(X - bar, 0) of normal variables; of their means alone where the spread is 0."""
+    distance = (mean - bar) / np.maximum(spread, 1e-12)
+    density = np.exp(-0.5 * np.minimum(distance**2, 1e3)) / SQRT_2_PI
+    result: Array = np.where(
+        spread > 0.0, spread * density + (mean - bar) * ndtr(distance), np.maximum(mean - bar, 0.0)
+    )
+    return result
+
+
+def posterior_of(field: Field) -> Posterior:
+    """Learn from the last level down: each level from all that have come further."""
+    best = field.best
+    mean, spread = np.full(len(field), np.nan), np.zeros(len(field))
+    mean[field.finished] = best[field.finished, -1]
+    pooled = np.full(field.num_levels, np.nan)
+    mixtures: list[_Mixture] = []
+    for level in range(field.num_levels - 2, -1, -1):
+        members = np.flatnonzero(field.level == level)
+        further = np.flatnonzero(field.level > level)
+        if not len(members):
+            continue
+        if not len(further):
+            mean[members], spread[members] = best[members, level], COLD_SPREAD
+            continue
+        lesson = _learn(field.features[further, level], ends=mean[further], spreads=spread[further])
+        gain, spread[members], mixture = lesson.apply(field.features[members, level], members)
+        mean[members] = best[members, level] + gain
+        pooled[level] = np.sqrt(lesson.pooled)
+        mixtures.append(mixture)
+    return Posterior(mean=mean, spread=spread, pooled=_smooth(pooled), mixtures=tuple(mixtures))
+
+
+def posterior_of_newcomer(
+    field: Field, posterior: Posterior, features: Array, *, level: int, number: int
+) -> Posterior:
+    """The posterior of one more candidate, or of a member that has come further: `features` [p] at its level.
+
+    It learns from the others as they stand.
+    """
+    best = features[:1].copy()
+    if level == field.num_levels - 1:
+        return Posterior(mean=best, spread=np.zeros(1), pooled=posterior.pooled, mixtures=())
+    further = np.flatnonzero((field.level > level) & (field.numbers != number))
+    if not len(further):
+        return Posterior(mean=best, spread=np.full(1, COLD_SPREAD), pooled=posterior.pooled, mixtures=())
+    lesson = _learn(
+        field.features[further, level], ends=posterior.mean[further], spreads=posterior.spread[further]
+    )
+    gain, spread, mixture = lesson.apply(features[None, :], np.zeros(1, dtype=np.intp))
+    return Posterior(mean=best + gain, spread=spread, pooled=posterior.pooled, mixtures=(mixture,))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lesson:
+    """The regression at one level, learned from r candidates with p features; the first is the best score so far."""
+
+    centre: Array  # [p]
+    deviation: Array  # [p]
+    slopes: Array  # [p]
+    mean_gain: float
+    inverse: Array  # [p, p]
+    finals: Array  # [r]: fitted final scores
+    errors: Array  # [r]: as if each had been left out
+    variances: Array  # [r]: of the final scores that it was learned from
+    weights: Array  # [r]
+    pooled: float  # variance of the errors
+
+    def apply(self, features: Array, members: NDArray[np.intp]) -> tuple[Array, Array, _Mixture]:
+        """Gains over the best so far [m], their spreads [m] and distributions, for features [m, p]."""
+        asked = np.clip((features - self.centre) / self.deviation, -CLIP, CLIP)
+        total = float(self.weights.sum())
+        gain = asked @ self.slopes + self.mean_gain
+        forecast = gain + features[:, 0]
+        width = BANDWIDTH * max(float(self.finals.std()), 1e-6)
+        kernel = np.exp(-0.5 * ((forecast[:, None] - self.finals) / width) ** 2) * self.weights
+        local = kernel.sum(axis=1) + PRIOR_WEIGHT
+        squares = self.errors**2 + self.variances
+        variance = (kernel @ squares + PRIOR_WEIGHT * self.pooled) / local
+        inflation = 1.0 + ((asked @ self.inverse) * asked).sum(axis=1) + 1.0 / total
+        chosen = _evenly(len(self.errors))
+        share = (kernel + PRIOR_WEIGHT * self.weights / total + TINY)[:, chosen]
+        mixture = _Mixture(
+            members=members,
+            weights=share / share.sum(axis=1, keepdims=True),
+            errors=self.errors[chosen],
+            variances=self.variances[chosen],
+            inflation=inflation,
+            width=SMOOTHING * np.sqrt(variance),
+        )
+        gain = np.maximum(gain + kernel @ self.errors / local, 0.0)
+        return gain, np.sqrt(variance * inflation) + TINY, mixture
+
+
+def _learn(features: Array, *, ends: Array, spreads: Array) -> _Lesson:
+    """Ridge regression of the gain that remained to `ends` [r], on features [r, p] at one level.
+
+    An end that is itself a forecast counts less, the larger its spread.
+    """
+    gains, variances = ends - features[:, 0], spreads**2
+    scale = max(float(gains.var()), 1e-6)
+    weights = scale / (scale + variances)
+    total = float(weights.sum())
+    centre = weights @ features / total
+    deviation = np.sqrt(weights @ (features - centre) ** 2 / total) + TINY
+    known = np.clip((features - centre) / deviation, -CLIP, CLIP)
+    mean_gain = float(weights @ gains) / total
+    inverse: Array = np.linalg.inv((known * weights[:, None]).T @ known + PENALTY * np.eye(known.shape[1]))
+    slopes = inverse @ (known.T @ (weights * (gains - mean_gain)))
+    fitted = known @ slopes + mean_gain
+    leverage = weights * (((known @ inverse) * known).sum(axis=1) + 1.0 / total)
+    errors = (gains - fitted) / np.maximum(1.0 - leverage, 0.05)
+    return _Lesson(
+        centre=centre,
+        deviation=deviation,
+        slopes=slopes,
+        mean_gain=mean_gain,
+        inverse=inverse,
+        finals=fitted + features[:, 0],
+        errors=errors,
+        variances=variances,
+        weights=weights,
+        pooled=float(weights @ (errors**2 + variances)) / total,
+    )
+
+
+def _evenly(count: int) -> NDArray[np.intp]:
+    if count <= MAX_ERRORS:
+        return np.arange(count)
+    return np.linspace(0, count - 1, MAX_ERRORS).astype(np.intp)
+
+
+def _smooth(pooled: Array) -> Array:
+    """Levels without a figure are interpolated (on the logarithm); the full budget's is 0."""
+    levels = np.arange(len(pooled) - 1)
+    known = np.flatnonzero(np.isfinite(pooled[:-1]))
+    smooth = np.full(len(pooled), COLD_SPREAD)
+    if len(known):
+        smooth[:-1] = np.exp(np.interp(levels, known, np.log(pooled[known] + TINY)))
+        smooth[:-1] = np.minimum.accumulate(smooth[:-1])
+    smooth[-1] = 0.0
+    return smooth
