@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -90,32 +88,15 @@ def test_failed_candidate_has_no_estimate() -> None:
     assert outcome.message == "loss is nan"
 
 
-class Promising(estimator.Promotion):
-    """A promotion that promotes nobody."""
-
-    def promote(self, history: estimator.History, *, num_new: int) -> int | None:
-        return None
-
-    def settle(self, history: estimator.History) -> dict[int, estimator.Decision]:
-        return {}
-
-
-def test_preset_that_pauses_is_refused_and_the_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preset_that_pauses_is_refused_and_the_others_are_named() -> None:
     """Nobody can resume a candidate in a campaign yet."""
-    build = estimator.preset
-
-    def pausing(name: str, **settings: Any) -> estimator.Preset:
-        made = build(name, **settings)
-        return replace(made, promotion=Promising()) if name in ("i-epoch", "menndl") else made
-
-    monkeypatch.setattr(estimator, "preset", pausing)
-    configuration = Configuration(estimator=EstimatorSection(preset="i-epoch", settings={"epochs": 2.0}))
+    configuration = Configuration(estimator=EstimatorSection(preset="asha"))
     with pytest.raises(ConfigurationError) as refused:
         make_preset(configuration, chance_accuracy=10.0)
     message = str(refused.value)
     assert message.startswith(
-        "[estimator]: preset = 'i-epoch' pauses candidates, and a campaign can't resume them"
+        "[estimator]: preset = 'asha' pauses candidates, and a campaign can't resume them"
     )
     named = message.partition("never does: ")[2].split(", ")
-    assert {"peng4nn", "penguin", "none"} <= set(named)
-    assert not {"i-epoch", "menndl"} & set(named)
+    assert {"peng4nn", "none", "median", "prob-top"} <= set(named)
+    assert not {"asha", "hyperband"} & set(named)

@@ -1,0 +1,119 @@
+"""Worker groups that learn from each other: what they decided can be decided again from what was kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from estimator import Ended, History, Observed, Standing
+from hpc_nas.configuration.audit import is_audited
+from hpc_nas.records.history_journal import read_history
+from tests.campaign.harness import (
+    BIN,
+    QUICK,
+    arguments,
+    count,
+    events,
+    run,
+    start,
+    wait_for,
+    write_campaign,
+)
+from tests.campaign.reproduction import Reproduction, reproduce
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
+
+TWO_GROUPS = (*QUICK, "training.max_epochs=4", "group.num_groups=2", "group.trainers_per_node=1")
+SEED = 4
+SHARE = 0.2
+
+
+def groups_known(found: Reproduction, journal: Path) -> list[tuple[int, set[int]]]:
+    """For each decision to stop: its group, and the groups whose candidates it knew."""
+    told = read_history(journal).events
+    owner = {(int(row["candidate"])): int(row["group"]) for row in found.record.observations}
+    stops = found.record.forecasts[found.record.forecasts["action"] == b"stop"]
+    return [
+        (
+            int(row["group"]),
+            {owner[e.candidate] for e in told[: row["history_version"]] if isinstance(e, Observed)},
+        )
+        for row in stops
+    ]
+
+
+def test_every_decision_can_be_made_again_from_the_journal(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    settings = (
+        *TWO_GROUPS,
+        "campaign.num_candidates=16",
+        f"campaign.seed={SEED}",
+        "estimator.preset=prob-top",
+        "estimator.settings.min_finished=4",
+        f"estimator.audit_share={SHARE}",
+    )
+    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings), timeout_s=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = reproduce(run_dir)
+    assert found.decided_again == found.recorded
+    known = groups_known(found, run_dir / "history.jsonl")
+    assert known, "the seed was chosen so that some candidate is stopped"
+    assert any(group not in others or len(others) > 1 for group, others in known)
+
+    audited = {number for number in range(16) if is_audited(number, seed=SEED, share=SHARE)}
+    ended = {
+        e["outcome"]["candidate"]: e["outcome"] for e in events(run_dir) if e["event"] == "candidate_ended"
+    }
+    assert 0 < len(audited) < 16
+    assert {ended[number]["state"] for number in audited} == {"finished"}
+    assert {outcome["state"] for outcome in ended.values()} == {"finished", "stopped"}
+    history = History(read_history(run_dir / "history.jsonl").events)
+    assert {number: str(member.standing) for number, member in history.members.items()} == {
+        number: outcome["state"] for number, outcome in ended.items()
+    }
+    assert {number for number, member in history.members.items() if member.audited} == audited
+
+    report = json.loads(run([str(BIN / "hpc-nas"), "report", str(run_dir), "--json"]).stdout)
+    assert report["audit"]["audited"] == len(audited)
+    assert "trained to the end" in run([str(BIN / "hpc-nas"), "status", str(run_dir)]).stdout
+
+
+def test_resumed_campaign_goes_on_with_the_history_of_the_one_that_was_killed(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    settings = (
+        *TWO_GROUPS,
+        "campaign.num_candidates=11",
+        "estimator.preset=median",
+        "estimator.settings.min_curves=2",
+        "estimator.audit_share=0",
+    )
+    process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 4, timeout_s=120, what="four outcomes")
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    journal = run_dir / "history.jsonl"
+    before = read_history(journal).events
+
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = read_history(journal).events
+    assert repr(after[: len(before)]) == repr(before)
+    assert len(after) > len(before)
+    found = reproduce(run_dir)
+    assert found.decided_again == found.recorded
+    assert any(group not in others or len(others) > 1 for group, others in groups_known(found, journal))
+
+    members = History(after).members
+    for event in events(run_dir):
+        if event["event"] == "candidate_ended":
+            outcome, member = event["outcome"], members[event["outcome"]["candidate"]]
+            # What was on its way to the killed process was heard by nobody: such a curve is only a beginning.
+            whole = member.curve.last_epoch == outcome["epochs"]
+            assert member.standing == (outcome["state"] if whole else "stopped")
+    again = {e["candidate"] for e in events(run_dir) if e["event"] == "attempt_lost"}
+    lost = {e.candidate for e in after if isinstance(e, Ended) and e.standing is Standing.LOST}
+    assert lost <= again
