@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal
@@ -56,14 +56,33 @@ _LINES: TypeAdapter[ObservedLine | EndedLine] = TypeAdapter(Line)
 
 def to_line(event: estimator.Event) -> ObservedLine | EndedLine:
     """An event as JSON has it."""
-    kind = ObservedLine if isinstance(event, estimator.Observed) else EndedLine
-    return kind(**asdict(event))
+    # Not checked again: an event is sound, and there are many.
+    if isinstance(event, estimator.Observed):
+        return ObservedLine.model_construct(
+            candidate=event.candidate,
+            epoch=event.epoch,
+            val_accuracy=event.val_accuracy,
+            val_loss=event.val_loss,
+            train_loss=event.train_loss,
+            train_accuracy=event.train_accuracy,
+        )
+    return EndedLine.model_construct(
+        candidate=event.candidate, standing=event.standing, audited=event.audited
+    )
 
 
 def from_line(line: ObservedLine | EndedLine) -> estimator.Event:
     """The event that a line says."""
-    kind = estimator.Observed if isinstance(line, ObservedLine) else estimator.Ended
-    return kind(**line.model_dump(exclude={"event"}))
+    if isinstance(line, ObservedLine):
+        return estimator.Observed(
+            candidate=line.candidate,
+            epoch=line.epoch,
+            val_accuracy=line.val_accuracy,
+            val_loss=line.val_loss,
+            train_loss=line.train_loss,
+            train_accuracy=line.train_accuracy,
+        )
+    return estimator.Ended(candidate=line.candidate, standing=line.standing, audited=line.audited)
 
 
 @dataclass(frozen=True, kw_only=True)
