@@ -28,7 +28,7 @@ __all__ = ["NUM_FOLDS", "SequentialModel", "SequentialRegression", "fit_length"]
 
 NUM_FOLDS = 5
 
-GROWTH = 1.1
+GROWTH = 1.2
 """A regression is fitted again when there are so many times the finished curves."""
 
 
@@ -50,7 +50,7 @@ class SequentialRegression(Forecaster):
     time, which takes too long while a decision waits; `leave_one_out_spread` does so in the background, and
     `tune` finds hyperparameters. Forecasts are kept between the best so far and 100. With fewer than
     `min_finished` curves to learn from, `fallback` forecasts; from then on the models learn from the first
-    20, 22, 24, ... of them, as each refit costs a fit per length.
+    20, 24, 28, ... of them, as each refit costs a fit per length.
     """
 
     alone: ClassVar[bool] = False

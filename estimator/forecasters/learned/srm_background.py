@@ -6,7 +6,6 @@ A caller runs them in the background, and makes a forecaster with what they retu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -82,9 +81,10 @@ def _lessons(curves: Sequence[Curve], length: int, described: Sequence[Numbers])
 def _drawn(draw: np.random.Generator, *, num_features: int) -> Hyperparameters:
     """One trial. The paper's gamma is that of the kernel: ours is times the number of features."""
     gamma = _log_uniform(draw, PAPER_GAMMA)
-    return replace(
-        Hyperparameters(),
-        cost=_log_uniform(draw, PAPER_COST),
+    cost = _log_uniform(draw, PAPER_COST)
+    return Hyperparameters(
+        rbf_cost=cost,
+        linear_cost=cost,
         nu=float(draw.uniform(LOWEST_NU, 1.0)),
         width=gamma * num_features,
         num_trees=int(draw.integers(*PAPER_TREES, endpoint=True)),
