@@ -5,7 +5,7 @@ from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.exponential import Exponential, Target
 from estimator.forecasters.joint import Joint
 from estimator.forecasters.last_value import LastValue
-from estimator.forecasters.learned import RemainingGain, SequentialRegression
+from estimator.forecasters.learned import RankedSignal, RemainingGain, SequentialRegression, Signal
 from estimator.forecasters.separable import FamilyBank, SeparableExponential
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "Forecaster",
     "Joint",
     "LastValue",
+    "RankedSignal",
     "RemainingGain",
     "SeparableExponential",
     "SequentialRegression",
+    "Signal",
     "Target",
 ]

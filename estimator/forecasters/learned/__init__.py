@@ -3,5 +3,13 @@
 from estimator.forecasters.learned.regressors import Hyperparameters, Regression
 from estimator.forecasters.learned.remaining_gain import RemainingGain
 from estimator.forecasters.learned.sequential_regression import SequentialRegression
+from estimator.forecasters.learned.training_signal import RankedSignal, Signal
 
-__all__ = ["Hyperparameters", "Regression", "RemainingGain", "SequentialRegression"]
+__all__ = [
+    "Hyperparameters",
+    "RankedSignal",
+    "Regression",
+    "RemainingGain",
+    "SequentialRegression",
+    "Signal",
+]

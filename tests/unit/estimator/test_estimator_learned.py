@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learned_helpers import NOBODY, Array, a4nn, curve_of, events_of, finished, lemur, random_cnns, seen_by
 
-from estimator import History, Standing
-from estimator.forecasters import BestSoFar, Forecaster, LastValue, RemainingGain, SequentialRegression
+from estimator import Engine, History, Standing, preset
+from estimator.forecasters import (
+    BestSoFar,
+    Forecaster,
+    LastValue,
+    RankedSignal,
+    RemainingGain,
+    SequentialRegression,
+    Signal,
+)
 from estimator.forecasters.learned import Hyperparameters, Regression
 from estimator.forecasters.learned.lessons import curve_row, lessons_of
 from estimator.forecasters.learned.regressors import fold_residuals
@@ -207,7 +215,7 @@ def test_every_regression_beats_best_so_far_at_a_quarter_of_the_budget(
     assert 0.8 <= coverage <= 0.98
 
 
-def test_sequential_regression_learns_again_only_when_there_is_a_tenth_more(test_data: Path) -> None:
+def test_sequential_regression_learns_again_only_when_there_is_a_fifth_more(test_data: Path) -> None:
     curves = lemur(test_data, "mnist")
     curve, forecaster = curve_of(curves[60][:10]), SequentialRegression()
     history, made = finished(curves[:19]), []
@@ -217,7 +225,7 @@ def test_sequential_regression_learns_again_only_when_there_is_a_tenth_more(test
             history.apply(event)
         made.append(forecaster.forecast(curve, seen_by(60, history)))
         assert made[-1] == forecaster.forecast(curve, seen_by(60, History(history.events)))
-    assert made[0] == made[1] != made[2] == made[3] != made[4] == made[5]
+    assert made[0] == made[1] == made[2] == made[3] != made[4] == made[5]
 
 
 def test_what_candidates_are_described_by_is_learned_from(test_data: Path) -> None:
@@ -316,10 +324,71 @@ def test_any_curve_has_a_regression_in_range(
     ("settings", "message"),
     [
         ({"nu": 1.5}, r"nu = 1\.5 must be a share, 1 or less"),
-        ({"cost": 0.0}, r"cost = 0\.0 must be a finite number above 0"),
+        ({"rbf_cost": 0.0}, r"rbf_cost = 0\.0 must be a finite number above 0"),
         ({"num_trees": 0}, r"num_trees = 0 must be a whole number, 1 or more"),
     ],
 )
 def test_hyperparameters_refuse_what_can_not_be(settings: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Hyperparameters(**settings)
+
+
+# --- training signals
+
+
+def rivals() -> History:
+    """Three candidates, of which the one with the worst accuracy has the best training loss."""
+    histories = {0: ([20.0, 30.0], [0.5, 0.4]), 1: ([30.0, 40.0], [2.0, 1.9]), 2: ([40.0, 90.0], [1.0, 0.2])}
+    return History(
+        event
+        for number, (accuracies, losses) in histories.items()
+        for event in events_of(number, accuracies, standing=None, train_loss=losses)
+    )
+
+
+@pytest.mark.parametrize(
+    ("signal", "loss", "value"),
+    [
+        (Signal.BEST, 0.1, 35.0),
+        (Signal.TRAIN_LOSS, 0.1, 40.0),  # lowest loss: the highest accuracy of all four after an epoch
+        (Signal.TRAIN_LOSS, 5.0, 20.0),
+        (Signal.TRAIN_LOSS, 1.5, 20.0 + 10.0),  # a third of the others is worse
+        (Signal.BLEND, 0.1, 37.5),  # ranks 1 and 2/3
+        (Signal.BLEND, math.nan, 35.0),
+        (Signal.BLEND, math.inf, 35.0),
+    ],
+)
+def test_a_training_loss_is_told_as_the_accuracy_at_its_rank(
+    signal: Signal, loss: float, value: float
+) -> None:
+    curve = curve_of([35.0], train_loss=[loss])
+    forecast = RankedSignal(signal=signal).forecast(curve, seen_by(9, rivals()))
+    assert forecast is not None
+    assert forecast.value == pytest.approx(value)
+    assert math.isnan(forecast.spread)
+
+
+def test_only_who_was_as_far_is_a_rival() -> None:
+    curve = curve_of([35.0, 36.0, 36.0], train_loss=[0.1, 0.1, 0.1])
+    assert RankedSignal().forecast(curve, seen_by(9, rivals())) == BestSoFar().forecast(curve)
+
+
+def test_the_sum_of_losses_does_not_depend_on_how_often_was_validated() -> None:
+    history = History(events_of(0, [10.0, 10.0, 10.0, 10.0], train_loss=[1.0, 1.0, 1.0, 1.0], step=0.5))
+    rarely = curve_of([50.0], train_loss=[1.1], step=2.0)
+    forecast = RankedSignal(signal=Signal.TRAIN_LOSS).forecast(rarely, seen_by(9, history))
+    assert forecast is not None
+    assert forecast.value == 10.0  # below the only other one
+
+
+def test_i_epoch_ranks_by_the_signal_that_is_named() -> None:
+    assert preset("i-epoch", max_epochs=20).forecaster == BestSoFar()
+    blend = preset("i-epoch", max_epochs=20, epochs=2, signal="blend")
+    assert blend.forecaster == RankedSignal(signal=Signal.BLEND)
+    engine = Engine(blend, history=rivals(), candidate=9)
+    assert not engine.observe(1.0, val_accuracy=35.0, train_loss=0.1).stop
+    decision = engine.observe(2.0, val_accuracy=35.0, train_loss=0.1)
+    assert decision.stop
+    assert decision.estimate == pytest.approx(40.0)  # ranks 1/3 and 1
+    with pytest.raises(ValueError, match="signal = 'loss' must be one of best, train_loss, blend"):
+        preset("i-epoch", max_epochs=20, signal="loss")
