@@ -66,8 +66,11 @@ def compare(
     """Replay and score. `console` is where the progress is shown.
 
     Rules that look at one candidate alone are replayed once, the others in every order. Raises
-    ConfigurationError for a rule that a set does not allow, before anything is replayed.
+    ConfigurationError for a rule that a set does not allow, before anything is replayed, and ValueError for
+    two sets of one name.
     """
+    if len({curves.name for curves in sets}) < len(sets):
+        raise ValueError(f"sets need names that differ: {', '.join(curves.name for curves in sets)}")
     plans = [
         Plan(
             curves=curves,

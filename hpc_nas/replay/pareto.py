@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator
 
 from hpc_nas.errors import RecordError
 from hpc_nas.replay.comparison import Comparison
@@ -27,7 +27,7 @@ PANELS = {
     "regret": "regret (points)",
 }
 COLOURS = ("#0072B2", "#E69F00", "#882255", "#44AA99", "#332288", "#CC6677", "#117733", "#999933", "#AA4499")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "*")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "h")
 FINEST_REGRET = 0.01
 """Points; below it the axis is linear, so that a regret of 0 has its place."""
 REGRET_TICKS = (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)
@@ -50,11 +50,18 @@ def _figure(comparison: Comparison) -> Figure:
     points = {rule.text: comparison.mean_figures(rule.text) for rule in comparison.rules}
     figure = Figure(figsize=(WIDTH_INCHES, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
+    overlaps = [item[name] for item in (*front, *points.values()) for name in PANELS if name != "regret"]
+    lowest = max(0.0, np.floor(10.0 * min(overlaps) - 0.2) / 10.0)
     handles: list[Line2D] = []
     for axes, (name, label) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
         handles = _panel(axes, front, points, name=name)
         axes.set(xlabel="epochs saved (% of the full budget)", ylabel=label)
-        _scale(axes, name=name, values=[item[name] for item in (*front, *points.values())])
+        if name == "regret":
+            _scale_regret(axes, highest=max(item[name] for item in (*front, *points.values())))
+        else:
+            axes.set(xlim=(0.0, 100.0), ylim=(lowest, 1.0))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.1f}"))
+            axes.yaxis.set_major_locator(MultipleLocator(0.1))
     figure.suptitle(_title(comparison), x=0.01, ha="left", fontsize=11.0)
     figure.legend(handles=handles, loc="outside lower center", ncols=_columns(handles))
     return figure
@@ -73,7 +80,7 @@ def _panel(
         marker=".",
         markersize=4.0,
         zorder=2,
-        label="i-Epoch, 5 to 75 %",
+        label="i-Epoch at 5 to 75 %",
     )
     for number, (rule, figures) in enumerate(points.items()):
         handles += axes.plot(
@@ -92,15 +99,13 @@ def _panel(
     return handles
 
 
-def _scale(axes: Axes, *, name: str, values: Sequence[float]) -> None:
+def _scale_regret(axes: Axes, *, highest: float) -> None:
+    """Logarithmic, down to a linear foot where 0 has its place."""
     axes.set_xlim(0.0, 100.0)
-    if name != "regret":
-        axes.set_ylim(max(0.0, np.floor(10.0 * min(values) - 0.2) / 10.0), 1.0)
-        return
     axes.set_yscale("symlog", linthresh=FINEST_REGRET, linscale=0.4)
-    highest = max(*values, 0.1)
-    axes.set_ylim(0.0, 1.6 * highest)
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in REGRET_TICKS if tick <= 1.6 * highest]))
+    top = 1.6 * max(highest, 0.1)
+    axes.set_ylim(0.0, top)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in REGRET_TICKS if tick <= top]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
 

@@ -67,24 +67,23 @@ def _do_in_processes(
     num_processes: int,
     advance: Advance,
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=num_processes, mp_context=context) as pool:
-        try:
-            running: dict[Future[Mapping[Part, Replay]], int] = {
-                pool.submit(_do, pieces[index]): index for index in todo
-            }
-            while running:
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    index = running.pop(future)
-                    results[index] = future.result()
-                    advance(pieces[index].size)
-        except BrokenProcessPool as error:
-            raise LaunchError(
-                "a process of the replay died (out of memory?); use fewer with --processes N"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(max_workers=num_processes, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        running: dict[Future[Mapping[Part, Replay]], int] = {
+            pool.submit(_do, pieces[index]): index for index in todo
+        }
+        while running:
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                index = running.pop(future)
+                results[index] = future.result()
+                advance(pieces[index].size)
+    except BrokenProcessPool as error:
+        raise LaunchError(
+            "a process of the replay died (out of memory?); use fewer with --processes N"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
