@@ -7,6 +7,7 @@ accuracy, so what is told is the accuracy that a candidate of this rank has.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -16,6 +17,7 @@ import numpy as np
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
 from estimator.forecasters.learned.curve_matrix import SLACK, Array
+from estimator.history import Member
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
@@ -51,33 +53,52 @@ class RankedSignal(Forecaster):
         return Forecast(value=value, spread=math.nan, at_max_epochs=value, num_points=len(curve))
 
     def _value(self, curve: Curve, population: Population) -> float:
-        epoch, best = curve.last_epoch, curve.best_accuracy
-        own = _sum_of_losses(curve, len(curve))
-        known = [_at(member.curve, epoch) for member in population.others]
-        others = np.array([pair for pair in known if all(map(math.isfinite, pair))]).reshape(-1, 2)
-        if not (math.isfinite(own) and len(others)):
+        own = _Progress.of(curve)
+        epoch, best, summed = curve.last_epoch, curve.best_accuracy, float(own.losses[-1])
+        known: dict[int, _Progress] = population.history.recall("signals of members", None, dict)
+        pairs = [_progress(member, known).at(epoch) for member in population.others]
+        others = np.array([pair for pair in pairs if pair is not None], dtype=np.float64).reshape(-1, 2)
+        others = others[np.isfinite(others[:, 1])]
+        if not (math.isfinite(summed) and len(others)):
             return best
-        rank = _share_below(-own, -others[:, 1])
+        rank = _share_below(-summed, -others[:, 1])
         if self.signal is Signal.BLEND:
             rank = (rank + _share_below(best, others[:, 0])) / 2.0
         return float(np.quantile(np.append(others[:, 0], best), rank))
 
 
-def _at(curve: Curve, epoch: float) -> tuple[float, float]:
-    """Best accuracy and sum of training losses up to `epoch`; NaN if it has not come as far."""
-    if curve.last_epoch < epoch - SLACK:
-        return math.nan, math.nan
-    length = int(np.searchsorted(curve.epochs, epoch + SLACK, side="right"))
-    if not length:
-        return math.nan, math.nan
-    return float(curve.val_accuracy[:length].max()), _sum_of_losses(curve, length)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Progress:
+    """The first `length` observations of a curve: best accuracy and sum of training losses at each."""
+
+    curve: Curve
+    length: int
+    epochs: Array
+    best: Array
+    losses: Array  # loss times epochs, summed; not finite from the first one on that is not
+
+    @classmethod
+    def of(cls, curve: Curve) -> _Progress:
+        with np.errstate(over="ignore", invalid="ignore"):  # losses of 1e308, or infinite ones of both signs
+            losses = np.cumsum(curve.train_loss * np.diff(curve.epochs, prepend=0.0))
+        best = np.maximum.accumulate(curve.val_accuracy)
+        return cls(curve=curve, length=len(curve), epochs=curve.epochs, best=best, losses=losses)
+
+    def at(self, epoch: float) -> tuple[float, float] | None:
+        """Best accuracy and sum of losses up to `epoch`; None if it has not come as far, or begins later."""
+        index = bisect_right(self.epochs, epoch + SLACK) - 1
+        if index < 0 or self.epochs[-1] < epoch - SLACK:
+            return None
+        return float(self.best[index]), float(self.losses[index])
 
 
-def _sum_of_losses(curve: Curve, length: int) -> float:
-    """Training loss times epochs, summed over the first `length` observations; not finite where one is not."""
-    epochs = np.diff(curve.epochs[:length], prepend=0.0)
-    with np.errstate(over="ignore", invalid="ignore"):  # losses of 1e308, or infinite ones of both signs
-        return float(curve.train_loss[:length] @ epochs)
+def _progress(member: Member, known: dict[int, _Progress]) -> _Progress:
+    """That of a member, made again only if its curve has grown."""
+    before = known.get(member.candidate)
+    if before is not None and before.curve is member.curve and before.length == len(member.curve):
+        return before
+    known[member.candidate] = progress = _Progress.of(member.curve)
+    return progress
 
 
 def _share_below(value: float, others: Array) -> float:
