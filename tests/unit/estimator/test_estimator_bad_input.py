@@ -26,7 +26,7 @@ from estimator import (
 NAMES = [*presets(), "any(patience, rungs)", "after(3, median)"]
 SOCIABLE = [name for name in NAMES if not preset(name, max_epochs=20).alone]
 LOOKS_FOR_CONVERGENCE = ["peng4nn", "peng4nn-listing", "penguin", "a4nn", "peng4nn-fast"]
-CHEAP = ["patience:patience_epochs=1000", "any(i-epoch:epochs=2e5, median, rungs)", "asha"]
+CHEAP = ["patience:patience_epochs=1000", "rungs", "asha"]
 
 
 def engine_of(name: str, *, history: History | None = None, max_epochs: float = 20.0) -> Engine:
