@@ -225,6 +225,19 @@ def test_steps_are_epochs_unless_said_otherwise() -> None:
         study_of(HpcNasPruner(chosen)).optimize(reporting([RISING], first_step=0), n_trials=1)
 
 
+def test_steps_are_read_in_their_order() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        for step in (2, 1, 3):
+            trial.report(RISING[step], step)
+        assert not trial.should_prune()
+        return RISING[3]
+
+    pruner = HpcNasPruner(preset("none", max_epochs=4))
+    study_of(pruner).optimize(objective, n_trials=2)
+    (known,) = pruner._studies.values()
+    assert known.engines[1].curve.epochs.tolist() == [1.0, 2.0, 3.0]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_trial_that_reports_what_is_not_finite_is_pruned_and_counts_as_failed(bad: float) -> None:
     pruner = HpcNasPruner(preset("none", max_epochs=4))

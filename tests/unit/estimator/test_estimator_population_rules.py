@@ -19,6 +19,7 @@ from estimator import (
     Event,
     History,
     InvalidObservation,
+    MirroredHistory,
     Observed,
     Population,
     Reason,
@@ -59,8 +60,9 @@ def test_patience_is_counted_in_epochs_not_observations() -> None:
         Engine(preset("patience", max_epochs=20, patience_epochs=3)), [50] + [40] * 9, interval=0.5
     )
     assert stop_index(decisions) == 6  # at epoch 3.5, three epochs after 0.5
-    decisions = follow(Engine(preset("patience", max_epochs=20, patience_epochs=0.3)), [50] * 9, interval=0.1)
-    assert stop_index(decisions) == 3  # although 0.4 - 0.3 is not 0.1
+    engine = Engine(preset("patience", max_epochs=20, patience_epochs=0.6))
+    engine.observe(0.1, val_accuracy=50.0)
+    assert engine.observe(0.7, val_accuracy=50.0).stop  # although 0.7 - 0.6 is less than 0.1
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,8 @@ def test_a_candidate_is_not_compared_with_itself() -> None:
     history.apply(Ended(candidate=1, standing=Standing.LOST))
     assert not judge([10, 10], history, candidate=1, min_curves=5).stop
     assert judge([1], history_of(FIVE), min_curves=5, candidate=0).stop
+    mirror = MirroredHistory(history_of(FIVE | {9: [1, 1]}).events)  # it has heard of this observation before
+    assert judge([29, 29], mirror).numbers == (("median", 40.0), ("num_curves", 5.0))
 
 
 def test_falling_behind_a_growing_population_stops_a_running_candidate() -> None:
