@@ -5,10 +5,17 @@ from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.exponential import Exponential, Target
 from estimator.forecasters.joint import Joint
 from estimator.forecasters.last_value import LastValue
-from estimator.forecasters.learned import RankedSignal, RemainingGain, SequentialRegression, Signal
+from estimator.forecasters.learned import (
+    BayesianNetwork,
+    RankedSignal,
+    RemainingGain,
+    SequentialRegression,
+    Signal,
+)
 from estimator.forecasters.separable import FamilyBank, SeparableExponential
 
 __all__ = [
+    "BayesianNetwork",
     "BestSoFar",
     "Exponential",
     "FamilyBank",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from estimator.checks import to_choice
-from estimator.forecasters import Forecaster, RemainingGain
+from estimator.forecasters import BayesianNetwork, Forecaster, RemainingGain, SequentialRegression
 from estimator.presets.base import Preset, Training
 from estimator.rules import UnlikelyTop
 from estimator.values import Source
@@ -17,6 +17,8 @@ class Learned(StrEnum):
     """Forecasters that learn from finished curves, by the names that `forecaster` may have."""
 
     REMAINING_GAIN = "remaining-gain"
+    BAYESIAN_NETWORK = "bayesian-network"
+    SRM = "srm"
 
 
 def prob_top(
@@ -45,4 +47,8 @@ def prob_top(
 
 
 def _forecaster(name: Learned, min_finished: int) -> Forecaster:
+    if name is Learned.BAYESIAN_NETWORK:
+        return BayesianNetwork(min_finished=min_finished)
+    if name is Learned.SRM:
+        return SequentialRegression(min_finished=min_finished)
     return RemainingGain(min_finished=min_finished)

@@ -18,7 +18,7 @@ from estimator.forecasters.learned.ridge import Ridge
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
-__all__ = ["RemainingGain"]
+__all__ = ["RemainingGain", "forecast_of_gain"]
 
 NO_SIGNAL = -1
 
@@ -92,9 +92,15 @@ class RemainingGain(Forecaster):
         return Ridge.fit(features[usable], gain[usable], penalty=self.penalty, start=best[usable])
 
 
-def _forecast(model: Ridge, features: Array, curve: Curve, best: float) -> Forecast:
-    gain, deviation = model.forecast(features, start=best)
-    middle, margin = best + gain, model.margin_90 * deviation
+def forecast_of_gain(
+    curve: Curve, best: float, gain: float, *, deviation: float, margin_90: float
+) -> Forecast:
+    """The forecast of a gain over the `best` score so far, with its standard deviation, both on that scale.
+
+    `margin_90` is half the width of a 90 % interval in such deviations. Accuracies are kept between the best
+    so far and 100, and only the spread knows that the gain's distribution begins below zero.
+    """
+    middle, margin = best + gain, margin_90 * deviation
     scores = np.array([middle, middle - margin, middle + margin, middle - deviation, middle + deviation])
     value, low, high, below, above = np.clip(accuracy_of(np.clip(scores, -5.0, 0.0)), 0.0, 100.0).tolist()
     value, low = max(value, curve.best_accuracy), max(low, curve.best_accuracy)
@@ -106,3 +112,8 @@ def _forecast(model: Ridge, features: Array, curve: Curve, best: float) -> Forec
         low=low,
         high=max(high, value),
     )
+
+
+def _forecast(model: Ridge, features: Array, curve: Curve, best: float) -> Forecast:
+    gain, deviation = model.forecast(features, start=best)
+    return forecast_of_gain(curve, best, gain, deviation=deviation, margin_90=model.margin_90)

@@ -6,14 +6,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from estimator import Curve, Ended, Event, History, Observed, Population, Standing
+from estimator.forecasters import Forecaster
 
 Array = NDArray[np.float64]
 
 NOBODY = -1
 """A candidate's number that no member of a history has."""
+
+accuracies_of_any_kind = st.lists(
+    st.one_of(st.floats(0.0, 100.0), st.sampled_from([0.0, 10.0, 99.9, 100.0])), min_size=1, max_size=6
+)
 
 
 def lemur(test_data: Path, dataset: str) -> Array:
@@ -74,3 +80,15 @@ def finished(curves: Iterable[Iterable[float]], *, step: float = 1.0) -> History
 
 def seen_by(candidate: int, history: History) -> Population:
     return Population(history=history, candidate=candidate)
+
+
+def mean_error_and_coverage(forecaster: Forecaster, curves: Array, *, known: int) -> tuple[float, float]:
+    """At a quarter of the budget, of the curves after the first `known`, which are finished."""
+    history, covered, errors = finished(curves[:known]), [], []
+    for accuracies in curves[known:]:
+        forecast = forecaster.forecast(curve_of(accuracies[: len(accuracies) // 4]), seen_by(NOBODY, history))
+        assert forecast is not None
+        low, high = forecast.interval_90
+        errors.append(abs(forecast.value - max(accuracies)))
+        covered.append(low <= max(accuracies) <= high)
+    return float(np.mean(errors)), float(np.mean(covered))

@@ -164,6 +164,15 @@ def test_a_decision_of_prob_top_is_the_same_when_replayed_at_its_version(test_da
         assert (again.estimate, again.numbers) == (decision.estimate, decision.numbers)
 
 
+@pytest.mark.parametrize("forecaster", ["srm", "bayesian-network"])
+def test_prob_top_takes_other_forecasters(forecaster: str, test_data: Path) -> None:
+    curves = lemur(test_data, "cifar-10")[:50, 4::5].tolist()
+    decisions, _ = trained(curves, preset("prob-top", max_epochs=10, forecaster=forecaster))
+    best = int(np.argmax([max(curve) for curve in curves]))
+    assert decisions[best] is None
+    assert sum(decision is not None for decision in decisions) > 10
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
