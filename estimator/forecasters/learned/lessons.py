@@ -11,7 +11,10 @@ from estimator.curve import Curve
 from estimator.forecasters.learned.curve_matrix import SLACK, Array
 from estimator.values import Numbers
 
-__all__ = ["Lessons", "common_names", "curve_row", "lessons_of"]
+__all__ = ["Lessons", "common_names", "curve_row", "lessons_of", "observed_epochs"]
+
+MOST_POINTS = 400
+"""Of one curve: three features each, and a fit takes as long as there are features."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +42,17 @@ def lessons_of(
     )
 
 
+def observed_epochs(curve: Curve) -> Array:
+    """The epochs that a regression for this curve is of: all, or of a very long curve that many, evenly."""
+    if len(curve) <= MOST_POINTS:
+        return curve.epochs
+    return curve.epochs[np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(np.intp)]
+
+
 def curve_row(curve: Curve, *, described: Numbers = (), names: Sequence[str] = ()) -> Array:
-    """The features of one curve at all of its own epochs, [1, k], as `lessons_of` makes them."""
-    return _with_differences(curve.val_accuracy[None, :], _numbers([described], names, 1))
+    """The features of one curve at its `observed_epochs`, [1, k], as `lessons_of` makes them."""
+    seen = _seen_at(curve, observed_epochs(curve))[None, :]
+    return _with_differences(seen, _numbers([described], names, 1))
 
 
 def common_names(described: Sequence[Numbers]) -> tuple[str, ...]:

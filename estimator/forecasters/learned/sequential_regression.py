@@ -12,7 +12,13 @@ from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
 from estimator.forecasters.best_so_far import BestSoFar
 from estimator.forecasters.learned.finished_curves import FinishedCurves, first_finished_curves
-from estimator.forecasters.learned.lessons import Lessons, common_names, curve_row, lessons_of
+from estimator.forecasters.learned.lessons import (
+    Lessons,
+    common_names,
+    curve_row,
+    lessons_of,
+    observed_epochs,
+)
 from estimator.forecasters.learned.regressors import (
     FittedRegression,
     Hyperparameters,
@@ -72,7 +78,7 @@ class SequentialRegression(Forecaster):
         own = history.features_of(population.candidate)
         others = tuple(history.features_of(member.candidate) for member in finished.members)
         names = common_names((own, *others)) if own else ()
-        key = (self.regression, self.hyperparameters, names, curve.epochs.tobytes())
+        key = (self.regression, self.hyperparameters, names, observed_epochs(curve).tobytes())
         model = finished.model(key, lambda: self._fit(finished, curve, others, names))
         predicted = float(model.fitted.predict(curve_row(curve, described=own, names=names))[0])
         value = min(max(predicted, curve.best_accuracy), 100.0)
@@ -81,7 +87,7 @@ class SequentialRegression(Forecaster):
     def _fit(
         self, finished: FinishedCurves, curve: Curve, others: tuple[Numbers, ...], names: tuple[str, ...]
     ) -> SequentialModel:
-        lessons = lessons_of(finished.curves, curve.epochs, described=others, names=names)
+        lessons = lessons_of(finished.curves, observed_epochs(curve), described=others, names=names)
         return fit_length(lessons, regression=self.regression, hyperparameters=self.hyperparameters)
 
 

@@ -27,7 +27,7 @@ from estimator.forecasters import (
     SequentialRegression,
 )
 from estimator.forecasters.learned import Hyperparameters, Regression
-from estimator.forecasters.learned.lessons import curve_row, lessons_of
+from estimator.forecasters.learned.lessons import MOST_POINTS, curve_row, lessons_of, observed_epochs
 from estimator.forecasters.learned.regressors import fold_residuals
 from estimator.forecasters.learned.sequential_regression import fit_length
 from estimator.forecasters.learned.srm_background import leave_one_out_spread, tune
@@ -110,6 +110,16 @@ def test_features_are_accuracies_with_first_and_second_differences() -> None:
     ]
     assert lessons.accuracies.tolist() == [40.0, 50.0]
     assert curve_row(curves[1]).tolist() == [[30.0, 50.0, 20.0]]
+
+
+def test_a_very_long_curve_is_thinned_to_its_ends_and_between() -> None:
+    curve = curve_of(np.linspace(0.0, 50.0, 100_000), step=5e-4)
+    epochs = observed_epochs(curve)
+    assert (len(epochs), epochs[0], epochs[-1]) == (MOST_POINTS, 5e-4, 50.0)
+    known = finished([np.linspace(0.0, best, 50) for best in range(50, 70)])
+    forecast = SequentialRegression().forecast(curve, seen_by(NOBODY, known))
+    assert forecast is not None
+    assert (forecast.num_points, forecast.value) == (100_000, pytest.approx(50.0, abs=5.0))
 
 
 def test_tuning_is_never_worse_than_the_defaults_and_repeats_itself(test_data: Path) -> None:
