@@ -74,37 +74,50 @@ class _PromoteWorthiest(Promotion):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PromoteUndecided(_PromoteWorthiest):
-    """Until the overlap to be expected of each of the best 10, 20 and 30 % is `enough_overlap` (0..1)."""
-
-    enough_overlap: float = 0.9
-
-    def __post_init__(self) -> None:
-        require_probability("enough_overlap", self.enough_overlap)
-
-    def _is_decided(self, outlook: Outlook) -> bool:
-        return bool(outlook.selection.overlaps.min() >= self.enough_overlap)
-
-    def _worth(self, outlook: Outlook) -> Array:
-        return worth_for_selection(outlook.field, outlook.posterior, outlook.selection, self.levels.epochs)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PromoteContenders(_PromoteWorthiest):
-    """Until all that have not finished are together expected to surpass the best by less than `tolerance` points."""
+    """Until all that have not finished are together expected to surpass the best by `tolerance` points at most."""
 
-    tolerance: float = 0.02
+    tolerance: float = 0.1
 
     def __post_init__(self) -> None:
         require_positive("tolerance", self.tolerance)
 
     def _is_decided(self, outlook: Outlook) -> bool:
-        bar = _best_known(outlook)
-        points_per_score = float(np.exp(-bar))  # the derivative of 101 - exp(-z)
-        return float(outlook.posterior.excess(bar).sum()) * points_per_score <= self.tolerance
+        return self._expected_gain(outlook) <= self.tolerance
 
     def _worth(self, outlook: Outlook) -> Array:
-        return worth_for_best(outlook.field, outlook.posterior, self.levels.epochs, bar=_best_known(outlook))
+        bar = _best_known(outlook)
+        return worth_for_best(outlook.field, outlook.posterior, self.levels.epochs, bar=bar)
+
+    def _expected_gain(self, outlook: Outlook) -> float:
+        """How far the others are together expected to surpass the best known, points."""
+        bar = _best_known(outlook)
+        points_per_score = float(np.exp(-bar))  # the derivative of 101 - exp(-z)
+        return float(outlook.posterior.excess(bar).sum()) * points_per_score
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromoteUndecided(PromoteContenders):
+    """First until the overlap to be expected of each of the best 10, 20 and 30 % is `enough_overlap` (0..1), then
+    the contenders for the first place as well.
+    """
+
+    enough_overlap: float = 0.9
+
+    def __post_init__(self) -> None:
+        PromoteContenders.__post_init__(self)
+        require_probability("enough_overlap", self.enough_overlap)
+
+    def _is_decided(self, outlook: Outlook) -> bool:
+        return self._is_selected(outlook) and self._expected_gain(outlook) <= self.tolerance
+
+    def _worth(self, outlook: Outlook) -> Array:
+        if self._is_selected(outlook):
+            return PromoteContenders._worth(self, outlook)
+        return worth_for_selection(outlook.field, outlook.posterior, outlook.selection, self.levels.epochs)
+
+    def _is_selected(self, outlook: Outlook) -> bool:
+        return bool(outlook.selection.overlaps.min() >= self.enough_overlap)
 
 
 def _by_worth(field: Field, worth: Array) -> list[tuple[int, int]]:

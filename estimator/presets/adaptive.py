@@ -13,12 +13,11 @@ from estimator.values import Source
 __all__ = ["adaptive", "adaptive_fast", "adaptive_steady"]
 
 
-def adaptive(training: Training, *, enough_overlap: float = 0.9) -> Preset:
+def adaptive(training: Training, *, enough_overlap: float = 0.9, tolerance: float = 0.05) -> Preset:
     """Keep the best 10 to 30 %: train on where the ranking is undecided, pause everywhere else."""
     levels = _levels(training)
-    return _pausing(
-        "adaptive", training, levels, PromoteUndecided(levels=levels, enough_overlap=enough_overlap)
-    )
+    promotion = PromoteUndecided(levels=levels, enough_overlap=enough_overlap, tolerance=tolerance)
+    return _pausing("adaptive", training, levels, promotion)
 
 
 def adaptive_fast(training: Training, *, tolerance: float = 0.02) -> Preset:
