@@ -36,7 +36,7 @@ def stop_index(name: str, accuracies: Sequence[float]) -> int | None:
 
 @pytest.mark.parametrize("accuracies", [RISING, FLAT_THEN_RISING, RISING[::-1]])
 @pytest.mark.parametrize(
-    "members", [("peng4nn", "patience:patience_epochs=3"), ("i-epoch:epochs=7", "penguin")]
+    "members", [("peng4nn-fast", "patience:patience_epochs=3"), ("i-epoch:epochs=7", "a4nn")]
 )
 def test_any_stops_with_the_first_that_stops(members: tuple[str, str], accuracies: list[float]) -> None:
     alone = [stop_index(member, accuracies) for member in members]
@@ -45,13 +45,14 @@ def test_any_stops_with_the_first_that_stops(members: tuple[str, str], accuracie
 
 
 def test_any_gives_the_reason_and_estimate_of_the_member_that_stops() -> None:
-    first = decisions_of("any(peng4nn, i-epoch:epochs=2)", RISING)[1]
+    first = decisions_of("any(peng4nn-fast, i-epoch:epochs=2)", RISING)[1]
     assert (first.action, first.reason, first.estimate) == (Action.STOP, Reason.BUDGET, RISING[1])
     assert first.numbers == (("epochs", 2), ("member", 1.0))
-    index = stop_index("peng4nn", FLAT_THEN_RISING)
+    index = stop_index("peng4nn-fast", FLAT_THEN_RISING)
     assert index is not None
     together, alone = (
-        decisions_of(name, FLAT_THEN_RISING)[index] for name in ("any(i-epoch:epochs=19, peng4nn)", "peng4nn")
+        decisions_of(name, FLAT_THEN_RISING)[index]
+        for name in ("any(i-epoch:epochs=19, peng4nn-fast)", "peng4nn-fast")
     )
     assert (together.reason, together.estimate) == (Reason.NEVER_LEARN, alone.estimate)
     assert together.forecast is not None
@@ -78,16 +79,16 @@ def test_all_wants_them_to_stop_at_the_same_observation() -> None:
 
 
 def test_after_holds_a_rule_back_and_changes_nothing_else() -> None:
-    assert stop_index("peng4nn", FLAT_THEN_RISING) == 4
-    assert stop_index("after(6, peng4nn)", FLAT_THEN_RISING) == 5
+    assert stop_index("peng4nn-fast", FLAT_THEN_RISING) == 4
+    assert stop_index("after(6, peng4nn-fast)", FLAT_THEN_RISING) == 5
     assert stop_index("after(8, i-epoch:epochs=2)", RISING) == 7
-    held, alone = (decisions_of(name, RISING) for name in ("after(3, peng4nn)", "peng4nn"))
+    held, alone = (decisions_of(name, RISING) for name in ("after(3, peng4nn-fast)", "peng4nn-fast"))
     assert repr(held[3:]) == repr(alone[3:])
     assert repr([decision.forecast for decision in held]) == repr([decision.forecast for decision in alone])
 
 
 def test_combinations_nest() -> None:
-    name = "any(all(i-epoch:epochs=5, patience:patience_epochs=2), after(7, any(i-epoch, peng4nn)))"
+    name = "any(all(i-epoch:epochs=5, patience:patience_epochs=2), after(7, any(i-epoch, peng4nn-fast)))"
     assert stop_index(name, [50.0] * 19) == 4
     assert stop_index(name, RISING) == 6
     assert len(decisions_of(name, RISING)[0].forecast.parts) == 2  # type: ignore[union-attr]
