@@ -242,7 +242,8 @@ def _learn(features: Array, *, ends: Array, spreads: Array) -> _Lesson:
     deviation = np.sqrt(weights @ (features - centre) ** 2 / total) + TINY
     known = np.clip((features - centre) / deviation, -CLIP, CLIP)
     mean_gain = float(weights @ gains) / total
-    inverse: Array = np.linalg.inv((known * weights[:, None]).T @ known + PENALTY * np.eye(known.shape[1]))
+    gram = (known * weights[:, None]).T @ known + PENALTY * np.eye(known.shape[1])
+    inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
     slopes = inverse @ (known.T @ (weights * (gains - mean_gain)))
     fitted = known @ slopes + mean_gain
     leverage = weights * (((known @ inverse) * known).sum(axis=1) + 1.0 / total)
