@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 from learned_helpers import curve_of, events_of, finished, lemur, seen_by
 
-from estimator import Curve, Decision, Engine, Forecast, History, Population, Preset, Reason, Standing, preset
+from estimator import (
+    Curve,
+    Decision,
+    Engine,
+    Forecast,
+    History,
+    Observed,
+    Population,
+    Preset,
+    Reason,
+    Standing,
+    preset,
+)
 from estimator.forecasters import BestSoFar, Forecaster
 from estimator.forecasters.learned.estimates import estimates_of_others
 from estimator.rules import UnlikelyBest, UnlikelyTop
@@ -121,21 +133,18 @@ def test_others_count_with_what_they_reached_or_are_forecast_to() -> None:
     assert estimates_of_others(seen_by(9, history), forecaster).tolist() == [60.0, 30.0, 40.0, 50.0]
     assert estimates_of_others(seen_by(3, history), forecaster).tolist() == [60.0, 30.0, 40.0]
     assert forecaster.calls == 3
+    history.apply(Observed(candidate=3, epoch=2.0, val_accuracy=45.0))
+    assert estimates_of_others(seen_by(9, history), forecaster).tolist() == [60.0, 30.0, 40.0, 55.0]
+    assert forecaster.calls == 4
     for event in events_of(5, [10.0], standing=None):
         history.apply(event)
     assert estimates_of_others(seen_by(3, history), forecaster).tolist() == [60.0, 30.0, 40.0, 20.0]
-    assert forecaster.calls == 4
+    assert forecaster.calls == 5
     for event in events_of(6, [70.0]):  # one more to learn from: all forecasts are made again
         history.apply(event)
-    assert estimates_of_others(seen_by(9, history), forecaster).tolist() == [
-        60.0,
-        30.0,
-        40.0,
-        50.0,
-        20.0,
-        70.0,
-    ]
-    assert forecaster.calls == 8
+    known = estimates_of_others(seen_by(9, history), forecaster)
+    assert known.tolist() == [60.0, 30.0, 40.0, 55.0, 20.0, 70.0]
+    assert forecaster.calls == 9
 
 
 def test_prob_top_keeps_the_best_tenth_and_saves_epochs(test_data: Path) -> None:
