@@ -103,8 +103,10 @@ class Engine:
         first_stop = decision.stop and self._decision is None
         if first_stop:
             self._decision = decision
-        if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
-            self._end(Standing.FINISHED)
+        full = self._preset.max_epochs - SLACK
+        if self._curve.last_epoch >= full:
+            if len(self._curve) == 1 or self._curve.epochs[-2] < full:
+                self._end(Standing.FINISHED)
         elif first_stop and not self._audited:
             self._end(Standing.STOPPED)
         elif decision.pause and not self._audited:

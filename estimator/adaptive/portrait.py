@@ -40,8 +40,9 @@ def draw_portrait(curve: Curve, levels: Levels, *, length: int) -> Portrait:
     signal = _signal(curve, length)
     counts = np.searchsorted(epochs, levels.epochs[: level + 1] + SLACK, side="right").tolist()
     for index, count in enumerate(counts):
-        features[index] = _features(scores[:count], highest[:count])
-        signals[index] = _signal_features(signal[:count])
+        seen = max(count, 1)  # at a level before its first observation, that one stands for the candidate
+        features[index] = _features(scores[:seen], highest[:seen])
+        signals[index] = _signal_features(signal[:seen])
     return Portrait(level=level, features=features, signals=signals)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estimator.adaptive.field import Field
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.outlook import Outlook, final_outlook, forecast_of, outlook_of
 from estimator.adaptive.worth import worth_for_best, worth_for_selection
-from estimator.checks import require_positive, require_probability
+from estimator.checks import require_count, require_positive, require_probability
 from estimator.forecasters.learned.curve_matrix import Array
 from estimator.history import History, Standing
 from estimator.promotion import Promotion
@@ -46,9 +47,9 @@ class _PromoteWorthiest(Promotion):
 
     def settle(self, history: History) -> Mapping[int, Decision]:
         outlook = final_outlook(history, self.levels)
-        if outlook is None:
-            return {}
         paused = np.array([member.candidate for member in history.those(Standing.PAUSED)], dtype=np.int64)
+        if outlook is None or not len(paused):
+            return {}
         places = np.flatnonzero(np.isin(outlook.field.numbers, paused))
         posterior, selection = outlook.posterior.of(places), outlook.selection
         numbers = outlook.field.numbers[places].tolist()
@@ -75,25 +76,36 @@ class _PromoteWorthiest(Promotion):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromoteContenders(_PromoteWorthiest):
-    """Until all that have not finished are together expected to surpass the best by `tolerance` points at most."""
+    """Until all that have not finished are together expected to surpass the best by `tolerance` points at most,
+    and the `num_finalists` best by forecast have finished.
+    """
 
-    tolerance: float = 0.1
+    tolerance: float
+    num_finalists: int = 5
 
     def __post_init__(self) -> None:
         require_positive("tolerance", self.tolerance)
+        require_count("num_finalists", self.num_finalists, minimum=1)
 
     def _is_decided(self, outlook: Outlook) -> bool:
-        return self._expected_gain(outlook) <= self.tolerance
+        return self._is_surpassed(outlook) and not len(self._open_finalists(outlook))
 
     def _worth(self, outlook: Outlook) -> Array:
-        bar = _best_known(outlook)
-        return worth_for_best(outlook.field, outlook.posterior, self.levels.epochs, bar=bar)
+        worth = worth_for_best(outlook.field, outlook.posterior, self.levels.epochs, bar=_best_known(outlook))
+        if self._is_surpassed(outlook):
+            worth[self._open_finalists(outlook)] += float(worth.max()) + 1.0
+        return worth
 
-    def _expected_gain(self, outlook: Outlook) -> float:
-        """How far the others are together expected to surpass the best known, points."""
+    def _is_surpassed(self, outlook: Outlook) -> bool:
+        """Are the others together expected to surpass the best known by no more than the tolerance?"""
         bar = _best_known(outlook)
         points_per_score = float(np.exp(-bar))  # the derivative of 101 - exp(-z)
-        return float(outlook.posterior.excess(bar).sum()) * points_per_score
+        return float(outlook.posterior.excess(bar).sum()) * points_per_score <= self.tolerance
+
+    def _open_finalists(self, outlook: Outlook) -> NDArray[np.intp]:
+        """Places of those among the best by forecast that have not finished."""
+        best = np.argsort(-outlook.posterior.mean, kind="stable")[: self.num_finalists]
+        return best[~outlook.field.finished[best]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +121,7 @@ class PromoteUndecided(PromoteContenders):
         require_probability("enough_overlap", self.enough_overlap)
 
     def _is_decided(self, outlook: Outlook) -> bool:
-        return self._is_selected(outlook) and self._expected_gain(outlook) <= self.tolerance
+        return self._is_selected(outlook) and PromoteContenders._is_decided(self, outlook)
 
     def _worth(self, outlook: Outlook) -> Array:
         if self._is_selected(outlook):

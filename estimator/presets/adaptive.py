@@ -13,17 +13,22 @@ from estimator.values import Source
 __all__ = ["adaptive", "adaptive_fast", "adaptive_steady"]
 
 
-def adaptive(training: Training, *, enough_overlap: float = 0.9, tolerance: float = 0.05) -> Preset:
+def adaptive(
+    training: Training, *, enough_overlap: float = 0.9, tolerance: float = 0.05, num_finalists: int = 5
+) -> Preset:
     """Keep the best 10 to 30 %: train on where the ranking is undecided, pause everywhere else."""
     levels = _levels(training)
-    promotion = PromoteUndecided(levels=levels, enough_overlap=enough_overlap, tolerance=tolerance)
+    promotion = PromoteUndecided(
+        levels=levels, enough_overlap=enough_overlap, tolerance=tolerance, num_finalists=num_finalists
+    )
     return _pausing("adaptive", training, levels, promotion)
 
 
-def adaptive_fast(training: Training, *, tolerance: float = 0.02) -> Preset:
+def adaptive_fast(training: Training, *, tolerance: float = 0.2, num_finalists: int = 5) -> Preset:
     """Find one best network: train on what may still surpass the best, pause everything else."""
     levels = _levels(training)
-    return _pausing("adaptive-fast", training, levels, PromoteContenders(levels=levels, tolerance=tolerance))
+    promotion = PromoteContenders(levels=levels, tolerance=tolerance, num_finalists=num_finalists)
+    return _pausing("adaptive-fast", training, levels, promotion)
 
 
 def adaptive_steady(training: Training, *, max_error: float = 0.1) -> Preset:
