@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-test demo test check bench clean
+.PHONY: install install-test demo test check bench bench-estimator clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ check: install-test                    ## ruff, mypy strict, import contracts
 
 bench: install-test                    ## the measurements behind the README's figures
 	$(BIN)/python benchmarks/run.py
+
+bench-estimator: install-test          ## every rule replayed on all recorded curves (about 20 minutes)
+	$(BIN)/python benchmarks/run_estimator.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
