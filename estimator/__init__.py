@@ -19,7 +19,7 @@ Needs NumPy, SciPy and scikit-learn only.
 
 from estimator.curve import Curve, InvalidObservation
 from estimator.engine import Engine
-from estimator.history import Ended, Event, History, Member, MirroredHistory, Observed, Standing
+from estimator.history import Ended, Event, History, Member, MirroredHistory, Observed, Resumed, Standing
 from estimator.population import Population
 from estimator.presets import Preset, preset, presets
 from estimator.promotion import Promotion
@@ -43,6 +43,7 @@ __all__ = [
     "Preset",
     "Promotion",
     "Reason",
+    "Resumed",
     "Source",
     "Standing",
     "preset",

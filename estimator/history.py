@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from estimator.curve import Curve
 from estimator.values import Numbers
 
-__all__ = ["Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Standing"]
+__all__ = ["Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Resumed", "Standing"]
 
 _T = TypeVar("_T")
 
@@ -56,7 +56,14 @@ class Ended:
     audited: bool = False
 
 
-Event = Observed | Ended
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """A paused candidate has a trainer again: it runs from now on, not only from its next observation."""
+
+    candidate: int
+
+
+Event = Observed | Ended | Resumed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +135,11 @@ class History:
         return self._counts[standing]
 
     def apply(self, event: Event) -> None:
-        """Take one event. Raises InvalidObservation for an observation that can't be, and then takes nothing."""
+        """Take one event.
+
+        Raises InvalidObservation for an observation that can't be, ValueError for a candidate resumed that is not
+        paused; and then takes nothing.
+        """
         number = event.candidate
         member = self._members.get(number) or Member(
             candidate=number, curve=Curve(), standing=Standing.RUNNING
@@ -144,6 +155,10 @@ class History:
             )
             standing = Standing.RUNNING if member.standing in _GOES_ON else member.standing
             audited = member.audited
+        elif isinstance(event, Resumed):
+            if member.standing is not Standing.PAUSED:
+                raise ValueError(f"candidate {number} can't be resumed: it is not paused")
+            curve, standing, audited = member.curve, Standing.RUNNING, member.audited
         else:
             curve, standing, audited = member.curve, event.standing, event.audited
             self._versions_of_ends.append(len(self._events) + 1)

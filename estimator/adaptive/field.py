@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.portrait import NUM_FEATURES, NUM_SIGNALS, Portrait, draw_portrait
 from estimator.forecasters.learned.curve_matrix import Array
-from estimator.history import History, Observed, Standing
+from estimator.history import Ended, History, Observed, Standing
 
 __all__ = ["Album", "Field"]
 
@@ -82,7 +82,7 @@ class Album:
             if isinstance(event, Observed):
                 self._lengths[row] += 1
                 self._in[row] = True
-            elif event.standing in _OUT:
+            elif isinstance(event, Ended) and event.standing in _OUT:
                 self._in[row] = False
                 self._lengths[row] = 0
             touched[event.candidate] = None

@@ -41,9 +41,9 @@ class ObservedLine(_Line):
 
 
 class EndedLine(_Line):
-    """A candidate has left its trainer: the fields of `estimator.Ended`."""
+    """A candidate has left its trainer, or (`resumed`) has one again: how it stands, as in `estimator.Ended`."""
 
-    event: Literal["ended"] = "ended"
+    event: Literal["ended", "resumed"] = "ended"
     standing: estimator.Standing = Field(strict=False)
     audited: bool
 
@@ -54,7 +54,7 @@ Line = Annotated[ObservedLine | EndedLine, Field(discriminator="event")]
 _LINES: TypeAdapter[ObservedLine | EndedLine] = TypeAdapter(Line)
 
 
-def to_line(event: estimator.Event) -> ObservedLine | EndedLine:
+def to_line(event: estimator.Event) -> Line:
     """An event as JSON has it."""
     # Not checked again: an event is sound, and there are many.
     if isinstance(event, estimator.Observed):
@@ -66,12 +66,16 @@ def to_line(event: estimator.Event) -> ObservedLine | EndedLine:
             train_loss=event.train_loss,
             train_accuracy=event.train_accuracy,
         )
+    if isinstance(event, estimator.Resumed):
+        return EndedLine.model_construct(
+            candidate=event.candidate, event="resumed", standing=estimator.Standing.RUNNING, audited=False
+        )
     return EndedLine.model_construct(
         candidate=event.candidate, standing=event.standing, audited=event.audited
     )
 
 
-def from_line(line: ObservedLine | EndedLine) -> estimator.Event:
+def from_line(line: Line) -> estimator.Event:
     """The event that a line says."""
     if isinstance(line, ObservedLine):
         return estimator.Observed(
@@ -82,6 +86,8 @@ def from_line(line: ObservedLine | EndedLine) -> estimator.Event:
             train_loss=line.train_loss,
             train_accuracy=line.train_accuracy,
         )
+    if line.event == "resumed":
+        return estimator.Resumed(candidate=line.candidate)
     return estimator.Ended(candidate=line.candidate, standing=line.standing, audited=line.audited)
 
 

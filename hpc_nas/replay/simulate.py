@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from estimator import Curve, Ended, Forecast, History, Population, Preset, Standing
+from estimator import Curve, Ended, Forecast, History, Population, Preset, Resumed, Standing
 from estimator.forecasters import Forecaster
 from estimator.population import ALONE
 from hpc_nas.records.curve_set import CurveSet
@@ -72,7 +72,6 @@ class Simulation:
             for number, index in enumerate(order)
         ]
         self._num_started = 0
-        self._num_trainers = num_trainers
         self._idle = list(range(num_trainers))  # a heap: the lowest number is asked first
         self._events: list[tuple[float, int, int]] = []  # a heap of time in epochs, trainer, candidate
         self._now = 0.0
@@ -116,9 +115,7 @@ class Simulation:
         member = self.history.members.get(number)
         if member is None or member.standing is not Standing.PAUSED:
             raise ValueError(f"preset {self._preset.name} promotes candidate {number}, which is not paused")
-        if self._num_trainers > 1:
-            # It runs from now on, not from its next observation: another trainer may ask before that.
-            self.history.end(Ended(candidate=number, standing=Standing.RUNNING))
+        self.history.apply(Resumed(candidate=number))
 
     def _schedule(self, trainer: int, number: int) -> None:
         time = self._now + self._watches[number].epochs_to_next

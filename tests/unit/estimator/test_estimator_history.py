@@ -20,6 +20,7 @@ from estimator import (
     Observed,
     Population,
     Reason,
+    Resumed,
     Standing,
     preset,
 )
@@ -60,6 +61,19 @@ def test_the_version_counts_events_and_nothing_else() -> None:
     assert history.events_since(3) == ()
     assert [member.candidate for member in history.those(*Standing)] == [7, 3]
     assert repr(history) == "History(2 candidates, version 3)"
+
+
+def test_a_paused_candidate_that_is_resumed_runs_and_no_other_has_ended_for_it() -> None:
+    history = History([observed(7, 1.0, 50.0), Ended(candidate=7, standing=Standing.PAUSED, audited=True)])
+    history.apply(Resumed(candidate=7))
+    member = history.members[7]
+    assert (member.standing, member.audited, len(member.curve)) == (Standing.RUNNING, True, 1)
+    assert (history.version, history.num_ended) == (3, 1)
+    assert (history.count(Standing.PAUSED), history.count(Standing.RUNNING)) == (0, 1)
+    for number in (7, 8):
+        with pytest.raises(ValueError, match=f"candidate {number} can't be resumed"):
+            history.apply(Resumed(candidate=number))
+    assert (history.version, len(history)) == (3, 1)
 
 
 def test_all_that_was_measured_is_kept() -> None:

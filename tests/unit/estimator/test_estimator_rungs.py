@@ -8,7 +8,19 @@ from itertools import permutations
 
 import pytest
 
-from estimator import Action, Decision, Ended, Engine, History, Observed, Preset, Reason, Standing, preset
+from estimator import (
+    Action,
+    Decision,
+    Ended,
+    Engine,
+    History,
+    Observed,
+    Preset,
+    Reason,
+    Resumed,
+    Standing,
+    preset,
+)
 from estimator.rules import Bracket, Brackets, PauseAtRungs, Rung, Rungs
 
 Accuracy = Callable[[int, float], float]
@@ -211,7 +223,7 @@ def test_asha_promotes_from_the_highest_rung_first_and_equals_by_number() -> Non
         history.apply(Observed(candidate=number, epoch=3, val_accuracy=70 + number))
         history.apply(Ended(candidate=number, standing=Standing.PAUSED))
     assert rungs.promotion.promote(history, num_new=3) == 7
-    history.apply(Ended(candidate=7, standing=Standing.RUNNING))  # resumed
+    history.apply(Resumed(candidate=7))
     assert rungs.promotion.promote(history, num_new=3) == 0
 
 

@@ -77,7 +77,7 @@ def test_every_event_is_described_with_its_keys() -> None:
 
 def test_every_event_of_the_history_is_described_with_its_keys() -> None:
     rows = event_rows("## The history")
-    kinds = {"observed": ObservedLine, "ended": EndedLine}
+    kinds = {"observed": ObservedLine, "ended": EndedLine, "resumed": EndedLine}
     assert rows.keys() == kinds.keys()
     for name, kind in kinds.items():
         keys = kind.model_fields.keys() - {"event"}

@@ -18,6 +18,7 @@ from estimator import (
     Population,
     Preset,
     Promotion,
+    Resumed,
     Standing,
     preset,
 )
@@ -96,6 +97,21 @@ def test_paused_candidates_go_on_where_they_were_and_the_rest_is_settled() -> No
     standings = [simulation.history.members[number].standing for number in range(4)]
     assert standings == [Standing.STOPPED, Standing.FINISHED, Standing.STOPPED, Standing.STOPPED]
     assert candidates[0].version == simulation.history.version - 3
+
+
+@pytest.mark.parametrize("num_trainers", [1, 2])
+def test_the_history_says_who_is_resumed_and_that_nobody_ended_by_it(num_trainers: int) -> None:
+    simulation, candidates = simulated(FOUR, pausing_preset(), num_trainers=num_trainers)
+    events = simulation.history.events
+    resumed = [event.candidate for event in events if isinstance(event, Resumed)]
+    assert sorted(resumed) == ([1] if num_trainers == 1 else [0, 1, 3])
+    for number in resumed:
+        own = [event for event in events if event.candidate == number]
+        at = own.index(Resumed(candidate=number))
+        assert own[at - 1] == Ended(candidate=number, standing=Standing.PAUSED)
+        assert isinstance(own[at + 1], Observed)
+    num_pauses = sum(item.num_pauses for item in candidates)
+    assert simulation.history.num_ended == num_pauses + len(candidates)
 
 
 def test_a_resumed_candidate_is_not_given_to_a_second_trainer() -> None:
