@@ -68,18 +68,19 @@ class HistoryFeed:
             return
         self._next = now + BATCH_INTERVAL_S
         self._keeper.flush()  # also where nobody needs it
+        made: dict[int, protocol.HistoryEvents] = {}  # most groups stand at the same version
         for group, reader in self._readers.items():
-            if reader.sent < self._keeper.version:
-                self._catch_up(group, reader)
+            self._catch_up(group, reader, made)
 
-    def _catch_up(self, group: int, reader: _Reader) -> None:
+    def _catch_up(self, group: int, reader: _Reader, made: dict[int, protocol.HistoryEvents]) -> None:
         """Send the next messages, written before they are sent: a version means the same for ever."""
-        events = self._keeper.events_since(reader.sent)[: MAX_EVENTS * MAX_MESSAGES]
-        for start in range(0, len(events), MAX_EVENTS):
-            part = events[start : start + MAX_EVENTS]
-            message = protocol.HistoryEvents(
-                first_version=reader.sent, events=[to_line(event) for event in part]
-            )
-            if not self._send(group, message):
+        for _ in range(MAX_MESSAGES):
+            start = reader.sent
+            if start >= self._keeper.version:
                 return
-            reader.sent += len(part)
+            if start not in made:
+                events = self._keeper.events_since(start, until=start + MAX_EVENTS)
+                made[start] = protocol.HistoryEvents(first_version=start, events=[*map(to_line, events)])
+            if not self._send(group, made[start]):
+                return
+            reader.sent += len(made[start].events)

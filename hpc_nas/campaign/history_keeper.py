@@ -43,10 +43,10 @@ class HistoryKeeper:
         """The number of events."""
         return self._history.version
 
-    def events_since(self, version: int) -> Sequence[Event]:
-        """The events after that version, all of them written."""
+    def events_since(self, version: int, *, until: int | None = None) -> Sequence[Event]:
+        """The events after that version, up to version `until` (None: all); all of them written."""
         self._writer.flush()
-        return self._history.events_since(version)
+        return self._history.events_since(version, until=until)
 
     def observe(self, message: protocol.Progress) -> None:
         """Take an observation of an attempt that counts; one that can't be (a row before it was lost) is left out."""

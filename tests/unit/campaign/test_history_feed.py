@@ -110,6 +110,19 @@ def test_long_history_is_sent_in_messages_that_fit_and_turns_that_are_short(line
     assert line.versions[0] == count
 
 
+def test_groups_at_the_same_version_share_their_messages(tmp_path: Path) -> None:
+    keeper = HistoryKeeper(tmp_path / "history.jsonl", is_audited=lambda number: False)
+    sent: list[protocol.HistoryEvents] = []
+    feed = HistoryFeed(keeper, send=lambda group, message: sent.append(message) is None)
+    keeper.observe(protocol.Progress(candidate=0, attempt=0, trainer=0, epoch=1.0, val_accuracy=1.0))
+    feed.heard(0, version=0)
+    feed.heard(1, version=0)
+    feed.turn()
+    assert len(sent) == 2
+    assert sent[0] is sent[1]
+    keeper.close()
+
+
 def test_message_that_was_lost_is_sent_again_and_nothing_twice_before(line: Line) -> None:
     line.beat(0)
     line.turn()
