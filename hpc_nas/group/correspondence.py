@@ -68,6 +68,11 @@ class Correspondence:
         self._unacknowledged[ended.outcome.candidate, ended.outcome.attempt] = ended
         self._link.send(ended)
 
+    def settle(self, *, until: float, silent_s: float, poll_ms: int) -> None:
+        """Wait for the acknowledgement of every result: to that time, while the campaign isn't silent for too long."""
+        while self._unacknowledged and self._clock() < until and self.silent_s <= silent_s:
+            self.hear(timeout_ms=poll_ms)
+
     def keep_up(self, *, credits: int, history_version: int | None) -> None:
         """Call often: a sign of life goes out every second, and at once when the credits have changed."""
         now = self._clock()

@@ -215,10 +215,7 @@ class EstimatorRank:
             self._take_results()
             time.sleep(POLL_MS / 1000)
         self._campaign.send(protocol.Goodbye(reason=self._leave_reason))
-        while not self._campaign.settled and time.monotonic() < deadline:
-            self._campaign.hear(timeout_ms=POLL_MS)
-            if self._campaign.silent_s > grace_s / 2:
-                break
+        self._campaign.settle(until=deadline, silent_s=grace_s / 2, poll_ms=POLL_MS)
         self._readers.close()
         if self._roster.running:
             raise LaunchError(

@@ -89,3 +89,18 @@ def test_result_is_told_again_until_it_is_acknowledged(rank: Rank) -> None:
     rank.correspondence.hear(timeout_ms=0)
     assert rank.correspondence.settled
     assert rank.keep_up(after_s=5.0) == ["beat"]
+
+
+def test_leaving_waits_for_acknowledgements_but_not_for_a_silent_campaign(rank: Rank) -> None:
+    def settle(*, until: float) -> None:
+        rank.correspondence.settle(until=until, silent_s=5.0, poll_ms=1)
+
+    rank.correspondence.report(ended(0))
+    settle(until=rank.now)  # no time left
+    rank.line.silent_s = 6.0
+    settle(until=rank.now + 10.0)
+    assert not rank.correspondence.settled
+    rank.line.silent_s = 0.0
+    rank.line.coming = [protocol.Acknowledge(candidate=0, attempt=0)]
+    settle(until=rank.now + 10.0)
+    assert rank.correspondence.settled
