@@ -66,10 +66,10 @@ def contenders() -> list[Contender]:
 
 def _papers() -> Iterator[Contender]:
     for name, cost_ms in (
-        (REFERENCE, 100.0),
-        ("peng4nn-listing", 100.0),
-        ("penguin", 350.0),
-        ("a4nn", 120.0),
+        (REFERENCE, 250.0),
+        ("peng4nn-listing", 250.0),
+        ("penguin", 400.0),
+        ("a4nn", 110.0),
     ):
         yield Contender(name=name, text=name, family="PEng4NN", sampled=True, cost_ms=cost_ms)
     yield Contender(name=FAST, text=FAST, family="PEng4NN", cost_ms=12.0)
@@ -91,6 +91,7 @@ def _fixed_budgets() -> Iterator[Contender]:
             text=I_EPOCH + ":epochs={epochs},signal=blend",
             family="i-epoch blend",
             share=percent / 100.0,
+            num_orders=5,
             cost_ms=4.0,
         )
 
@@ -103,13 +104,13 @@ def _cheap() -> Iterator[Contender]:
 
 
 def _learning() -> Iterator[Contender]:
-    yield Contender(name="lce", text="lce", family="lce", cost_ms=8.0)
-    yield Contender(name="baker", text="baker", family="baker", num_orders=3, cost_ms=12.0)
+    yield Contender(name="lce", text="lce", family="lce", num_orders=5, cost_ms=8.0)
+    yield Contender(name="baker", text="baker", family="baker", num_orders=3, cost_ms=5.0)
     for text in ("prob-top", "prob-top:top=.1"):
-        yield Contender(name=text, text=text, family="prob-top", num_orders=3, cost_ms=25.0)
+        yield Contender(name=text, text=text, family="prob-top", num_orders=3, cost_ms=10.0)
 
 
 def _ours() -> Iterator[Contender]:
     for name in ("adaptive", "adaptive-fast", "adaptive-steady"):
         if name in presets():
-            yield Contender(name=name, text=name, family="adaptive", num_orders=3, cost_ms=40.0)
+            yield Contender(name=name, text=name, family="adaptive", num_orders=3, cost_ms=25.0)

@@ -20,7 +20,7 @@ from hpc_nas.replay.work import Plan, gathered, pieces
 __all__ = ["Job", "Settings", "Task", "forecast_jobs", "replay_jobs"]
 
 SEED = 0
-FORECAST_COST_MS = 60.0
+FORECAST_COST_MS = 25.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

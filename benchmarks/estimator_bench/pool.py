@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -36,7 +37,12 @@ def do_jobs(jobs: Sequence[Job], *, num_processes: int, on_done: Done) -> list[s
     """
     failures: list[str] = []
     progress = _Progress(jobs)
-    pool = ProcessPoolExecutor(max_workers=num_processes, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        max_workers=num_processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,  # Ctrl-C is for this process alone
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         places: dict[Future[tuple[Any, float]], tuple[_Open, int]] = {}
         for job in jobs:

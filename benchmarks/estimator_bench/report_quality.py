@@ -110,8 +110,8 @@ def forecasts(results: Results) -> Iterator[str]:
         "## Forecasts from 25 % of the curve",
         "",
         f"Up to {count} candidates per set, each forecast from its first quarter with all the others finished "
-        "(by those that look at nobody else: from it alone). Medians and means are over sets, coverage is pooled; the time "
-        "includes all learning. R^2 as in Baker et al.: negative where the mean of the truths would be nearer.",
+        "(by those that look at nobody else: from it alone). Medians and means are over sets, coverage is pooled; "
+        "the time includes all learning. R^2 as in Baker et al.: below 0 where the mean of the truths would be nearer.",
         "",
         *table(header, [_forecaster(results, name) for name in names]),
         "R^2 of each set:",
