@@ -19,7 +19,17 @@ Needs NumPy, SciPy and scikit-learn only.
 
 from estimator.curve import Curve, InvalidObservation
 from estimator.engine import Engine
-from estimator.history import Ended, Event, History, Member, MirroredHistory, Observed, Resumed, Standing
+from estimator.history import (
+    Described,
+    Ended,
+    Event,
+    History,
+    Member,
+    MirroredHistory,
+    Observed,
+    Resumed,
+    Standing,
+)
 from estimator.population import Population
 from estimator.presets import Preset, preset, presets
 from estimator.promotion import Promotion
@@ -29,6 +39,7 @@ __all__ = [
     "Action",
     "Curve",
     "Decision",
+    "Described",
     "Ended",
     "Engine",
     "Estimate",

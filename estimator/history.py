@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 from estimator.curve import Curve
 from estimator.values import Numbers
 
-__all__ = ["Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Resumed", "Standing"]
+__all__ = [
+    "Described",
+    "Ended",
+    "Event",
+    "History",
+    "Member",
+    "MirroredHistory",
+    "Observed",
+    "Resumed",
+    "Standing",
+]
 
 _T = TypeVar("_T")
 
@@ -63,7 +73,15 @@ class Resumed:
     candidate: int
 
 
-Event = Observed | Ended | Resumed
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Described:
+    """What a candidate is, known before it is trained: `History.describe` as an event, for who shares a history."""
+
+    candidate: int
+    features: Numbers
+
+
+Event = Observed | Ended | Resumed | Described
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,9 +156,13 @@ class History:
         """Take one event.
 
         Raises InvalidObservation for an observation that can't be, ValueError for a candidate resumed that is not
-        paused; and then takes nothing.
+        paused and for features that can't be; and then takes nothing.
         """
         number = event.candidate
+        if isinstance(event, Described):
+            self.describe(number, event.features)
+            self._events.append(event)
+            return
         member = self._members.get(number) or Member(
             candidate=number, curve=Curve(), standing=Standing.RUNNING
         )
@@ -180,8 +202,9 @@ class History:
         """What is known of a candidate before it is trained: its layers, weights, learning rate, by name.
 
         This is no event, and the version does not count it: it follows from what the candidate is, so whoever
-        keeps a history and makes it again describes its candidates again. Raises ValueError for a value that
-        is not finite, a name that comes twice, and for features that a candidate has not had from the start.
+        keeps a history and makes it again describes its candidates again, or applies `Described`. Raises
+        ValueError for a value that is not finite, a name that comes twice, and for features that a candidate
+        has not had from the start.
         """
         names = [name for name, _ in features]
         if len(set(names)) < len(names) or not all(math.isfinite(value) for _, value in features):

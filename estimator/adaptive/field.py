@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.portrait import NUM_FEATURES, NUM_SIGNALS, Portrait, draw_portrait
 from estimator.forecasters.learned.curve_matrix import Array
-from estimator.history import Ended, History, Observed, Standing
+from estimator.history import Described, Ended, History, Observed, Standing
 
 __all__ = ["Album", "Field"]
 
@@ -78,6 +78,8 @@ class Album:
         """Take in the events up to `version`, which must not lie behind the album's own."""
         touched: dict[int, None] = {}
         for event in history.events_since(self.version, until=version):
+            if isinstance(event, Described):
+                continue  # no curve yet
             row = self._row(event.candidate)
             if isinstance(event, Observed):
                 self._lengths[row] += 1

@@ -56,7 +56,9 @@ class Books:
         """The strategy's next candidate. Raises SpaceError where the space yields none."""
         number = self.state.num_drawn
         self.record(CandidateDrawn(candidate=self._strategy.ask(number), time_s=time.time()))
-        return self.state.entries[number]
+        entry = self.state.entries[number]
+        self._history.describe(entry.candidate)
+        return entry
 
     def start(self, entry: Entry, *, group: int) -> None:
         """The candidate's next attempt begins in this group."""

@@ -16,8 +16,8 @@ from hpc_nas.records.history_journal import to_line
 
 BATCH_INTERVAL_S = 0.25
 STALLED_S = 3.0
-MAX_EVENTS = 500  # a message; 250 bytes each at most
-MAX_MESSAGES = 10  # a batch: what a new group has to catch up with holds nobody else up
+MAX_EVENTS = 250  # a message; 250 bytes each at most, 4,000 where it describes a candidate
+MAX_MESSAGES = 20  # a batch: what a new group has to catch up with holds nobody else up
 
 
 @dataclass

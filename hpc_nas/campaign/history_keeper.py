@@ -1,4 +1,4 @@
-"""The campaign's history of all candidates: every observation that counts, and every end, in the order of hearing."""
+"""The campaign's history: what each candidate is, what is observed of it and counts, how it ends; as it is heard."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from estimator import Ended, Event, History, InvalidObservation, Observed, Standing
+from estimator import Described, Ended, Event, History, InvalidObservation, Observed, Standing
+from hpc_nas.campaign.features import features_of
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.group import protocol
 from hpc_nas.records.history_journal import HistoryWriter, read_history
-from hpc_nas.values import Outcome, State
+from hpc_nas.values import Candidate, Outcome, State
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,11 @@ class HistoryKeeper:
         self._writer.flush()
         return self._history.events_since(version, until=until)
 
+    def describe(self, candidate: Candidate) -> None:
+        """A candidate was drawn: what it is, before anything is observed of it."""
+        if not self._history.features_of(candidate.number):
+            self._take(Described(candidate=candidate.number, features=features_of(candidate)))
+
     def observe(self, message: protocol.Progress) -> None:
         """Take an observation of an attempt that counts; one that can't be (a row before it was lost) is left out."""
         observed = Observed(
@@ -80,6 +86,7 @@ class HistoryKeeper:
         """Catch up with the ledger, where a killed process had written there and not yet here."""
         for number in sorted(state.entries):
             entry, member = state.entries[number], self._history.members.get(number)
+            self.describe(entry.candidate)
             if entry.outcome is not None:
                 if member is None or member.standing in _OPEN:
                     self.end(entry.outcome)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import estimator
 from hpc_nas.configuration import Mode
 from hpc_nas.group.judge import Judge, Verdict
-from hpc_nas.records.history_journal import EndedLine, ObservedLine, from_line
+from hpc_nas.records.history_journal import Line, from_line
 from hpc_nas.values import Observation, Outcome, Reason, State
 
 SWITCH_INTERVAL_S = 0.0005
@@ -67,7 +67,7 @@ class Docket:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def learn(self, events: Sequence[ObservedLine | EndedLine], *, first_version: int) -> None:
+    def learn(self, events: Sequence[Line], *, first_version: int) -> None:
         """Queue what became known after `first_version`; what is known here, and all beyond a gap, is left out."""
         if first_version > self.history_version:
             return
@@ -104,7 +104,7 @@ class Docket:
         """End the thread; what is not judged yet stays unjudged (its rows are in the files)."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _take_in(self, lines: Sequence[ObservedLine | EndedLine]) -> None:
+    def _take_in(self, lines: Sequence[Line]) -> None:
         for line in lines:
             self._history.apply(from_line(line))
 

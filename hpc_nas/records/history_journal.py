@@ -48,10 +48,17 @@ class EndedLine(_Line):
     audited: bool
 
 
-Line = Annotated[ObservedLine | EndedLine, Field(discriminator="event")]
+class DescribedLine(_Line):
+    """What a candidate is: the fields of `estimator.Described`."""
+
+    event: Literal["described"] = "described"
+    features: dict[str, float]
+
+
+Line = Annotated[ObservedLine | EndedLine | DescribedLine, Field(discriminator="event")]
 """An event of the history as JSON has it, in the journal and in messages."""
 
-_LINES: TypeAdapter[ObservedLine | EndedLine] = TypeAdapter(Line)
+_LINES: TypeAdapter[Line] = TypeAdapter(Line)
 
 
 def to_line(event: estimator.Event) -> Line:
@@ -66,6 +73,8 @@ def to_line(event: estimator.Event) -> Line:
             train_loss=event.train_loss,
             train_accuracy=event.train_accuracy,
         )
+    if isinstance(event, estimator.Described):
+        return DescribedLine.model_construct(candidate=event.candidate, features=dict(event.features))
     if isinstance(event, estimator.Resumed):
         return EndedLine.model_construct(
             candidate=event.candidate, event="resumed", standing=estimator.Standing.RUNNING, audited=False
@@ -86,6 +95,8 @@ def from_line(line: Line) -> estimator.Event:
             train_loss=line.train_loss,
             train_accuracy=line.train_accuracy,
         )
+    if isinstance(line, DescribedLine):
+        return estimator.Described(candidate=line.candidate, features=tuple(line.features.items()))
     if line.event == "resumed":
         return estimator.Resumed(candidate=line.candidate)
     return estimator.Ended(candidate=line.candidate, standing=line.standing, audited=line.audited)

@@ -17,8 +17,8 @@ SOURCES = sorted(path for root in ROOTS for path in root.rglob("*.py"))
 PUBLIC = {
     "estimator": {
         *("Action", "Curve", "Decision", "Engine", "Estimate", "Forecast", "InvalidObservation", "Preset"),
-        *("Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Population", "Promotion"),
-        *("Reason", "Source", "Standing", "preset", "presets"),
+        *("Described", "Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Population"),
+        *("Promotion", "Reason", "Resumed", "Source", "Standing", "preset", "presets"),
     },
     "hpc_nas.configuration": {
         *("CampaignSection", "Configuration", "DataSection", "EstimatorSection", "GroupSection", "Mode"),

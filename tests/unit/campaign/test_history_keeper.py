@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator import Ended, Event, Observed, Standing
+from estimator import Described, Ended, Event, Observed, Standing
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import Loss
@@ -100,8 +100,16 @@ def seen(candidate: int, epoch: float) -> Observed:
 
 
 def shown(events: list[Event]) -> list[object]:
-    """Events without their NaN, which equals nothing."""
-    return [(e.candidate, e.epoch if isinstance(e, Observed) else e.standing) for e in events]
+    """Observations without their NaN, which equals nothing, and ends."""
+    return [
+        (e.candidate, e.epoch if isinstance(e, Observed) else e.standing)
+        for e in events
+        if isinstance(e, Observed | Ended)
+    ]
+
+
+def described(events: list[Event]) -> list[int]:
+    return [event.candidate for event in events if isinstance(event, Described)]
 
 
 def lost_with_its_group(*, charged: frozenset[int] = frozenset()) -> Loss:
@@ -125,6 +133,18 @@ def test_events_stand_in_the_order_of_hearing(subject: Campaign) -> None:
     ]
     audited = {event.candidate: event.audited for event in subject.events if isinstance(event, Ended)}
     assert audited == {0: False, 1: True, 2: False}
+
+
+def test_candidate_is_described_when_it_is_drawn_and_once(tmp_path: Path) -> None:
+    with campaign(tmp_path) as first:
+        first.begin()
+        assert described(first.events) == [0, 1, 2]
+        first.keeper.flush()
+        first.ledger.append(CandidateDrawn(candidate=Mute().ask(3), time_s=time.time()))  # and then killed
+    with campaign(tmp_path) as second:
+        for _ in range(2):
+            second.keeper.reconcile(second.state)
+            assert described(second.events) == [0, 1, 2, 3]
 
 
 def test_what_does_not_count_is_left_out(subject: Campaign) -> None:
@@ -175,7 +195,7 @@ def test_resumed_campaign_goes_on_with_its_versions(tmp_path: Path) -> None:
     with campaign(tmp_path) as second:
         assert repr(second.events) == repr(before)
         second.keeper.reconcile(second.state)
-        assert second.keeper.version == 2  # both are in flight still: their groups' end will tell
+        assert second.keeper.version == 3 + 2  # both are in flight still: their groups' end will tell
         second.books.bury(0, lost_with_its_group())
         second.books.start(second.state.entries[1], group=1)
         second.observe(1, 0.5, attempt=1, group=1)

@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimator import Action, Curve, Ended, Engine, History, Observed, Preset, Reason, Standing, preset
+from estimator import (
+    Action,
+    Curve,
+    Described,
+    Ended,
+    Engine,
+    History,
+    Observed,
+    Preset,
+    Reason,
+    Standing,
+    preset,
+)
 from estimator.adaptive.field import Album, Field
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.outlook import NUM_IN_FULL, final_outlook, outlook_of
@@ -108,6 +120,12 @@ def test_failed_and_lost_candidates_leave_the_field() -> None:
     field = field_at_end(history)
     assert field.numbers.tolist() == [1, 2]
     assert field.level.tolist() == [3, 0]
+
+
+def test_a_candidate_that_is_only_described_is_not_in_the_field() -> None:
+    history = history_of([4], finals=[50.0])
+    history.apply(Described(candidate=9, features=(("layers", 2.0),)))
+    assert field_at_end(history).numbers.tolist() == [0]
 
 
 def test_an_album_brought_forward_equals_one_drawn_at_once() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator import (
+    Described,
     Ended,
     Engine,
     Event,
@@ -299,3 +300,12 @@ def test_low_accuracies_that_can_be_percent_are_taken(chance: float, accuracies:
     for epoch, accuracy in enumerate(accuracies, start=1):
         engine.observe(epoch, val_accuracy=accuracy)
     assert len(engine.curve) == len(accuracies)
+
+
+def test_described_candidate_is_no_member_yet_and_counts_as_an_event() -> None:
+    history = History([Described(candidate=3, features=(("layers", 2.0),))])
+    assert (history.version, len(history)) == (1, 0)
+    assert history.features_of(3) == (("layers", 2.0),)
+    with pytest.raises(ValueError, match="finite"):
+        history.apply(Described(candidate=4, features=(("layers", math.nan),)))
+    assert history.version == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_helpers import same
 
-from estimator import Ended, Event, History, Observed, Resumed, Standing
+from estimator import Described, Ended, Event, History, Observed, Resumed, Standing
 from hpc_nas.errors import RecordError
 from hpc_nas.records.history_journal import HistoryWriter, read_history
 from tests.disks import tiny_disk
@@ -29,6 +29,13 @@ EVENTS = st.lists(
             train_accuracy=ANY,
         ),
         st.builds(Resumed, candidate=NUMBERS),
+        st.builds(
+            Described,
+            candidate=NUMBERS,
+            features=st.dictionaries(
+                st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False)
+            ).map(lambda numbers: tuple(numbers.items())),
+        ),
         st.builds(Ended, candidate=NUMBERS, standing=st.sampled_from(Standing), audited=st.booleans()),
     ),
     max_size=6,
@@ -36,6 +43,7 @@ EVENTS = st.lists(
 FEW: list[Event] = [
     Observed(candidate=0, epoch=0.5, val_accuracy=40.0, val_loss=math.inf, train_loss=0.1 + 0.2),
     Observed(candidate=1, epoch=0.5, val_accuracy=41.0),
+    Described(candidate=2, features=(("layers", 3.0), ("macs", 1e6))),
     Ended(candidate=0, standing=Standing.LOST),
     Ended(candidate=1, standing=Standing.PAUSED),
     Resumed(candidate=1),
