@@ -77,4 +77,4 @@ def _finished_others(population: Population) -> tuple[Member, ...]:
     judged = history.members.get(population.candidate)
     if judged is None or judged.standing is not Standing.FINISHED:
         return members
-    return tuple(member for member in members if member is not judged)
+    return tuple(member for member in members if member.candidate != population.candidate)

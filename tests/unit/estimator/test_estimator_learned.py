@@ -21,7 +21,7 @@ from learned_helpers import (
     seen_by,
 )
 
-from estimator import History, Standing
+from estimator import History, Observed, Standing
 from estimator.forecasters import (
     BestSoFar,
     LastValue,
@@ -62,6 +62,16 @@ def test_a_finished_curve_is_no_lesson_for_itself(test_data: Path) -> None:
     alone = RemainingGain().forecast(curve, seen_by(NOBODY, finished(curves[:12])))
     assert RemainingGain().forecast(curve, seen_by(12, known)) == alone
     assert RemainingGain().forecast(curve, seen_by(NOBODY, known)) != alone
+
+
+def test_nor_is_it_when_training_goes_on_past_the_full_budget(test_data: Path) -> None:
+    curves = lemur(test_data, "cifar-10")
+    known = finished(curves[:13])
+    curve = curve_of(curves[12][:10])
+    alone = RemainingGain().forecast(curve, seen_by(NOBODY, finished(curves[:12])))
+    assert RemainingGain().forecast(curve, seen_by(12, known)) == alone
+    known.apply(Observed(candidate=12, epoch=51, val_accuracy=90.0))
+    assert RemainingGain().forecast(curve, seen_by(12, known)) == alone
 
 
 def test_only_finished_curves_are_learned_from(test_data: Path) -> None:
