@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -89,14 +90,15 @@ class CurveSet:
     def only(self, rows: ArrayLike) -> CurveSet:
         """Some of the candidates: a mask [n] or their positions, in that order."""
         chosen = np.arange(len(self))[np.asarray(rows)]
-        return replace(
-            self,
+        if not len(chosen):
+            raise self._refuse("holds no curves")
+        return self._part(
             ids=tuple(self.ids[row] for row in chosen.tolist()),
-            val_accuracy=self.val_accuracy[chosen],
+            val_accuracy=_rows(self.val_accuracy, chosen),
             val_loss=_rows(self.val_loss, chosen),
             train_loss=_rows(self.train_loss, chosen),
             train_accuracy=_rows(self.train_accuracy, chosen),
-            hyperparameters={key: values[chosen] for key, values in self._columns()},
+            hyperparameters={key: _frozen(values[chosen]) for key, values in self._columns()},
         )
 
     def complete(self) -> CurveSet:
@@ -118,15 +120,25 @@ class CurveSet:
                 f"{self.name}: no observation up to {max_epochs:g} epochs, the first is at {self.epochs[0]:g}; "
                 "choose --max-epochs among the epochs that were recorded"
             )
-        return replace(
-            self,
-            epochs=self.epochs[kept],
+        part = self._part(
+            epochs=_frozen(self.epochs[kept]),
             max_epochs=max_epochs,
-            val_accuracy=self.val_accuracy[:, kept],
+            val_accuracy=_cut(self.val_accuracy, kept),
             val_loss=_cut(self.val_loss, kept),
             train_loss=_cut(self.train_loss, kept),
             train_accuracy=_cut(self.train_accuracy, kept),
         )
+        part._check_epochs()
+        return part
+
+    def _part(self, **changes: Any) -> CurveSet:
+        """A copy with some fields changed. What is sound as a whole is sound in part, so it is not checked again:
+        a few networks that learn nothing may all have 1 % or less, and that is no sign of fractions.
+        """
+        part = copy.copy(self)
+        for name, value in changes.items():
+            object.__setattr__(part, name, value)
+        return part
 
     def _columns(self) -> list[tuple[str, _Floats]]:
         return list(self.hyperparameters.items())
@@ -205,14 +217,17 @@ def _numbers(where: str, name: str, values: Any, *, num_axes: int) -> _Floats:
     if array.ndim != num_axes:
         wanted = "one row per candidate, one column per epoch" if num_axes == 2 else "one axis"
         raise RecordError(f"{where}: {name} has shape {array.shape}; needed: {wanted}")
-    array = array.astype(np.float64)
+    return _frozen(array.astype(np.float64))
+
+
+def _frozen(array: _Floats) -> _Floats:
     array.flags.writeable = False
     return array
 
 
 def _rows(values: _Floats | None, chosen: NDArray[np.intp]) -> _Floats | None:
-    return None if values is None else values[chosen]
+    return None if values is None else _frozen(values[chosen])
 
 
 def _cut(values: _Floats | None, kept: Sequence[bool] | NDArray[np.bool_]) -> _Floats | None:
-    return None if values is None else values[:, np.asarray(kept)]
+    return None if values is None else _frozen(values[:, np.asarray(kept)])

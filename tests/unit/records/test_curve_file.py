@@ -255,6 +255,18 @@ def test_only_complete_curves_have_a_truth() -> None:
         curve_set(max_epochs=4.0).complete()
 
 
+def test_networks_that_learn_nothing_may_be_looked_at_alone() -> None:
+    curves = curve_set(val_accuracy=[[0.5, 1.0, 1.0], [1.0, 0.9, 1.0], [0.8, 30.0, 40.0]])
+    assert curves.only([0, 1]).truth.tolist() == [1.0, 1.0]
+    assert curves.until(1.0).truth.tolist() == [0.5, 1.0, 0.8]
+    with pytest.raises(ValueError, match="read-only"):
+        curves.only([0, 1]).val_accuracy[0, 0] = 99.0
+    with pytest.raises(RecordError, match="max_epochs = inf must be finite"):
+        curves.until(math.inf)
+    with pytest.raises(RecordError, match="holds no curves"):
+        curves.only([False] * 3)
+
+
 def test_a_smaller_budget_cuts_the_curves_and_completes_more_of_them() -> None:
     cut = curve_set(train_loss=np.ones((3, 3))).until(2.0)
     assert (cut.max_epochs, cut.epochs.tolist()) == (2.0, [1.0, 2.0])
