@@ -40,9 +40,11 @@ class _Several(Rule):
         index = self._decisive([decision.stop for decision in decisions])
         if index is None:
             return go(forecasts[-1])
-        chosen = decisions[index]
-        numbers = (*chosen.numbers, ("member", float(index)))
-        return replace(chosen, forecast=forecasts[-1], numbers=numbers)
+        chosen, joint = decisions[index], forecasts[-1]
+        forecast = joint
+        if chosen.forecast is not None and joint is not None:
+            forecast = replace(chosen.forecast, parts=joint.parts)
+        return replace(chosen, forecast=forecast, numbers=(*chosen.numbers, ("member", float(index))))
 
     @abstractmethod
     def _decisive(self, stops: list[bool]) -> int | None:

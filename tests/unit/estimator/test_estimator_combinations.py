@@ -57,7 +57,8 @@ def test_any_gives_the_reason_and_estimate_of_the_member_that_stops() -> None:
     assert (together.reason, together.estimate) == (Reason.NEVER_LEARN, alone.estimate)
     assert together.forecast is not None
     assert together.forecast.parts[1] == alone.forecast
-    assert together.forecast.value == 10.0  # the first member's, best so far
+    assert together.forecast.interval_90 == alone.forecast.interval_90  # type: ignore[union-attr]
+    assert together.forecast.parts[0].value == 10.0  # type: ignore[union-attr]
 
 
 def test_if_two_stop_at_once_the_first_member_speaks() -> None:
