@@ -14,7 +14,7 @@ from run_helpers import finished_run
 
 from hpc_nas.records import layout
 from hpc_nas.records.archive import assemble, write_archive
-from hpc_nas.records.history_journal import EndedLine, ObservedLine
+from hpc_nas.records.history_journal import DescribedLine, EndedLine, ObservedLine
 from hpc_nas.records.ledger import Event
 from hpc_nas.records.row_file import RowFileReader
 
@@ -77,7 +77,7 @@ def test_every_event_is_described_with_its_keys() -> None:
 
 def test_every_event_of_the_history_is_described_with_its_keys() -> None:
     rows = event_rows("## The history")
-    kinds = {"observed": ObservedLine, "ended": EndedLine, "resumed": EndedLine}
+    kinds = {"described": DescribedLine, "observed": ObservedLine, "ended": EndedLine, "resumed": EndedLine}
     assert rows.keys() == kinds.keys()
     for name, kind in kinds.items():
         keys = kind.model_fields.keys() - {"event"}
