@@ -10,7 +10,7 @@ import numpy as np
 from hpc_nas.records import layout
 from hpc_nas.records.layout import Rows
 
-READABLE_VERSIONS = (1, layout.SCHEMA_VERSION)
+READABLE_VERSIONS = tuple(range(1, layout.SCHEMA_VERSION + 1))
 
 _ADDED_LATER: dict[str, float] = {"low": math.nan, "high": math.nan, "history_version": 0, "audited": 0}
 """Fields that version 1 did not have, and what stands there for "not known"."""
