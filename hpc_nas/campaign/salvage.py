@@ -105,6 +105,4 @@ def _conclude(
     outcome = judge.conclude(state, reason=reason, message=string(row["message"]))
     if state is not State.STOPPED or stop is None:
         return outcome
-    # Where a combination's second rule decides, the row holds the spread of the first one's forecast.
-    spread = none_if_nan(stop["spread"]) if stop["estimate"] == stop["forecast"] else None
-    return outcome.model_copy(update={"estimate": none_if_nan(stop["estimate"]), "spread": spread})
+    return outcome.model_copy(update={name: none_if_nan(stop[name]) for name in ("estimate", "spread")})

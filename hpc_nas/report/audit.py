@@ -71,14 +71,12 @@ def audit(record: CampaignRecord) -> Audit:
     at_stop = [stops[int(row["number"])] for row in stopped]
     truths = _column(stopped, "estimate")
     estimates, spreads = _column(at_stop, "estimate"), _column(at_stop, "spread")
-    # Where a combination's second rule decides, the row holds the first one's forecast and its interval.
-    own = estimates == _column(at_stop, "forecast")
     held = _held(
-        truths[own],
-        low=_column(at_stop, "low")[own],
-        high=_column(at_stop, "high")[own],
-        estimates=estimates[own],
-        spreads=spreads[own],
+        truths,
+        low=_column(at_stop, "low"),
+        high=_column(at_stop, "high"),
+        estimates=estimates,
+        spreads=spreads,
     )
     would_have = {int(row["number"]) for row in stopped}
     return Audit(

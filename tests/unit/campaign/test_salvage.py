@@ -174,29 +174,6 @@ def test_stopped_candidate_keeps_the_estimate_that_was_recorded(
     assert (found.best_accuracy, found.epochs) == (rows[-1].val_accuracy, 2.0)
 
 
-def test_spread_of_another_forecast_is_not_that_of_the_estimate(tmp_path: Path) -> None:
-    """Where a combination's second rule decides, the row holds the forecast of the first."""
-    decision = replace(RECORDED, forecast=replace(RECORDED.forecast, value=60.0, spread=9.0))
-    with (
-        trainer(tmp_path, 0) as file,
-        EstimatorFile(tmp_path / "rank-00001.h5", group=0, rank=1, device="none") as other,
-    ):
-        file.append_observation(curve(0, 1)[0])
-        other.append_forecast(
-            candidate=0,
-            attempt=0,
-            epoch=0.5,
-            decision=decision,
-            history_version=3,
-            fit_s=0.1,
-            read_lag_s=0.1,
-            time_s=1.0,
-        )
-        leave(file, 0, state=State.STOPPED, reason=Reason.UNLIKELY_BEST)
-    (found,) = salvaged(tmp_path)
-    assert (found.estimate, found.spread) == (71.5, None)
-
-
 def test_stop_that_nobody_recorded_is_lost_where_it_rested_on_others(tmp_path: Path) -> None:
     rows = curve(0, 12)
     with trainer(tmp_path, 0) as file:

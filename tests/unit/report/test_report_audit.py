@@ -116,13 +116,6 @@ def test_estimate_without_spread_has_no_interval() -> None:
     assert math.isnan(found.kendall_tau)
 
 
-def test_interval_of_another_forecast_is_not_that_of_the_estimate() -> None:
-    """Where a combination's second rule decides, the row holds the forecast of the first."""
-    row = stop(0, 5.0, estimate=70.0, spread=1.0, low=79.0, high=81.0) | {"forecast": 80.0}
-    found = audit(make_record(candidates=[candidate(0, 80.0)], forecasts=[row]))
-    assert (found.mean_absolute_error, found.intervals) == (10.0, 0)
-
-
 def test_lost_attempts_do_not_count() -> None:
     """Only the attempt that reached the end says what the rule would have done."""
     forecasts = [
