@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from estimator.checks import require_positive
+from estimator.checks import require_positive, require_probability
 from estimator.curve import Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK
-from estimator.rules.probability import probability_at_least, require_share
+from estimator.rules.checkpoints import is_at_checkpoint, require_checkpoints
+from estimator.rules.probability import probability_at_least
 from estimator.values import Decision, Reason
 
 __all__ = ["PredictiveTermination"]
@@ -31,13 +31,12 @@ class PredictiveTermination(Rule):
 
     def __post_init__(self) -> None:
         require_positive("max_epochs", self.max_epochs)
-        require_share("probability", self.probability)
-        for share in self.checkpoints:
-            require_share("checkpoints", share)
+        require_probability("probability", self.probability)
+        require_checkpoints(self.checkpoints)
 
     def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast = forecasts[-1]
-        if forecast is None or not self._at_checkpoint(curve):
+        if forecast is None or not is_at_checkpoint(curve, self.checkpoints, max_epochs=self.max_epochs):
             return go(forecast)
         best = max(
             (member.curve.best_accuracy for member in population.others if len(member.curve)), default=None
@@ -49,7 +48,3 @@ class PredictiveTermination(Rule):
         if likely < self.probability and curve.best_accuracy < best:
             return stop(forecast, reason=Reason.UNLIKELY_BEST, numbers=numbers)
         return go(forecast, numbers=numbers)
-
-    def _at_checkpoint(self, curve: Curve) -> bool:
-        before = curve.epochs[-2] if len(curve) > 1 else 0.0
-        return any(before < share * self.max_epochs - SLACK <= curve.last_epoch for share in self.checkpoints)

@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from estimator.values import NORMAL_90, Forecast
 
-__all__ = ["normal_probability_below", "probability_at_least", "require_share"]
+__all__ = ["normal_probability_below", "probability_at_least"]
 
 
 def normal_probability_below(accuracy: float, forecast: Forecast) -> float:
@@ -41,9 +41,3 @@ def _below(distance: float, deviation: float) -> float:
     if deviation > 0.0:
         return float(ndtr(distance / deviation))
     return math.nan if math.isnan(deviation) else float(distance >= 0.0)
-
-
-def require_share(name: str, value: object) -> None:
-    """`value` is a share of something, or a probability, that is neither nothing nor all."""
-    if not isinstance(value, float) or not 0.0 < value < 1.0:
-        raise ValueError(f"{name} = {value!r} must be between 0 and 1, both left out")

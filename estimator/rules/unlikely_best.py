@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from estimator.checks import require_at_least, require_count
+from estimator.checks import require_at_least, require_count, require_probability
 from estimator.curve import Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.probability import normal_probability_below, require_share
+from estimator.rules.probability import normal_probability_below
 from estimator.values import Decision, Reason
 
 __all__ = ["UnlikelyBest"]
@@ -31,7 +31,7 @@ class UnlikelyBest(Rule):
     burn_in: int = 20
 
     def __post_init__(self) -> None:
-        require_share("certainty", self.certainty)
+        require_probability("certainty", self.certainty)
         require_at_least("margin", self.margin, minimum=0.0)
         require_count("rank", self.rank, minimum=1)
         require_count("burn_in", self.burn_in, minimum=1)

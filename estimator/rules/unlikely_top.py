@@ -7,15 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from estimator.checks import require_count, require_positive
+from estimator.checks import require_count, require_positive, require_probability
 from estimator.curve import Curve
 from estimator.forecasters import Forecaster, RemainingGain
 from estimator.forecasters.learned.estimates import estimates_of_others
 from estimator.history import Standing
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK
-from estimator.rules.probability import probability_at_least, require_share
+from estimator.rules.checkpoints import is_at_checkpoint, require_checkpoints
+from estimator.rules.probability import probability_at_least
 from estimator.values import Decision, Reason
 
 __all__ = ["CHECKPOINTS", "UnlikelyTop"]
@@ -43,15 +43,14 @@ class UnlikelyTop(Rule):
 
     def __post_init__(self) -> None:
         require_positive("max_epochs", self.max_epochs)
-        require_share("top", self.top)
-        require_share("probability", self.probability)
+        require_probability("top", self.top)
+        require_probability("probability", self.probability)
         require_count("min_finished", self.min_finished, minimum=1)
-        for share in self.checkpoints:
-            require_share("checkpoints", share)
+        require_checkpoints(self.checkpoints)
 
     def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast = forecasts[-1]
-        if forecast is None or not self._at_checkpoint(curve):
+        if forecast is None or not is_at_checkpoint(curve, self.checkpoints, max_epochs=self.max_epochs):
             return go(forecast)
         if population.history.count(Standing.FINISHED) < self.min_finished:
             return go(forecast)
@@ -62,8 +61,3 @@ class UnlikelyTop(Rule):
         if likely < self.probability:
             return stop(forecast, reason=Reason.UNLIKELY_BEST, numbers=numbers)
         return go(forecast, numbers=numbers)
-
-    def _at_checkpoint(self, curve: Curve) -> bool:
-        """Whether the latest observation is the first at or after a checkpoint."""
-        before = curve.epochs[-2] if len(curve) > 1 else 0.0
-        return any(before < share * self.max_epochs - SLACK <= curve.last_epoch for share in self.checkpoints)

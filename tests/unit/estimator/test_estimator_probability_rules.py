@@ -185,8 +185,8 @@ def test_prob_top_takes_other_forecasters(forecaster: str, test_data: Path) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"top": 1.0}, "top = 1.0 must be between 0 and 1, both left out"),
-        ({"probability": 0}, "probability = 0 must be between 0 and 1"),
+        ({"top": 1.0}, "top = 1.0 must be a number between 0 and 1"),
+        ({"probability": 0}, "probability = 0 must be a number between 0 and 1"),
         ({"min_finished": 3}, "min_finished = 3 must be a whole number, 4 or more"),
         ({"forecaster": "oracle"}, "preset prob-top: forecaster = 'oracle' must be one of remaining-gain"),
     ],
@@ -197,7 +197,7 @@ def test_prob_top_refuses_what_can_not_be(settings: dict[str, float | str], mess
 
 
 def test_checkpoints_are_shares() -> None:
-    with pytest.raises(ValueError, match=r"checkpoints = 1\.5 must be between 0 and 1"):
+    with pytest.raises(ValueError, match=r"checkpoints = 1\.5 must be a number between 0 and 1"):
         UnlikelyTop(max_epochs=20.0, checkpoints=(0.5, 1.5), forecaster=BestSoFar())
 
 
@@ -247,5 +247,5 @@ def test_baker_saves_most_epochs_and_keeps_the_best(test_data: Path) -> None:
 def test_baker_refuses_what_can_not_be() -> None:
     with pytest.raises(ValueError, match="model = 'svm' must be one of nusvr-rbf, nusvr-linear, forest, ols"):
         preset("baker", max_epochs=20, model="svm")
-    with pytest.raises(ValueError, match=r"preset baker: certainty = 1\.0 must be between 0 and 1"):
+    with pytest.raises(ValueError, match=r"preset baker: certainty = 1\.0 must be a number between 0 and 1"):
         preset("baker", max_epochs=20, certainty=1.0)
