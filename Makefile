@@ -32,7 +32,7 @@ check: install-test                    ## ruff, mypy strict, import contracts
 bench: install-test                    ## the measurements behind the README's figures
 	$(BIN)/python benchmarks/run.py
 
-bench-estimator: install-test          ## every rule replayed on all recorded curves (about 20 minutes)
+bench-estimator: install-test          ## every rule replayed on all recorded curves (2 cores: 20 to 25 minutes)
 	$(BIN)/python benchmarks/run_estimator.py
 
 clean:
