@@ -103,14 +103,9 @@ class Engine:
         first_stop = decision.stop and self._decision is None
         if first_stop:
             self._decision = decision
-        full = self._preset.max_epochs - SLACK
-        if self._curve.last_epoch >= full:
-            if len(self._curve) == 1 or self._curve.epochs[-2] < full:
-                self._end(Standing.FINISHED)
-        elif first_stop and not self._audited:
-            self._end(Standing.STOPPED)
-        elif decision.pause and not self._audited:
-            self._end(Standing.PAUSED)
+        standing = self._standing_after(decision, first_stop=first_stop)
+        if standing is not Standing.RUNNING:
+            self._history.end(Ended(candidate=self._candidate, standing=standing, audited=self._audited))
         return decision
 
     def conclude(self) -> Estimate:
@@ -137,8 +132,15 @@ class Engine:
             self._preset.rule.decide(self._curve, self._forecasts, self._population), version=version
         )
 
-    def _end(self, standing: Standing) -> None:
-        self._history.end(Ended(candidate=self._candidate, standing=standing, audited=self._audited))
+    def _standing_after(self, decision: Decision, *, first_stop: bool) -> Standing:
+        """How the candidate stands that has just been observed; RUNNING if nothing ends by that."""
+        full = self._preset.max_epochs - SLACK
+        if self._curve.last_epoch >= full:
+            had_finished = len(self._curve) > 1 and self._curve.epochs[-2] >= full
+            return Standing.RUNNING if had_finished else Standing.FINISHED
+        if first_stop and not self._audited:
+            return Standing.STOPPED
+        return Standing.PAUSED if decision.pause and not self._audited else Standing.RUNNING
 
     def _refuse_fractions(self, val_accuracy: float, *, epoch: float) -> None:
         """Three accuracies in a row that nobody who guesses would have, and none above 1."""

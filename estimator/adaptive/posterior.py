@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from estimator.adaptive.field import Field
+from estimator.adaptive.mixture import TINY, Mixture, normal_excess
 from estimator.forecasters.learned.curve_matrix import Array
 
-__all__ = ["Posterior", "normal_excess", "posterior_of", "posterior_of_newcomer"]
+__all__ = ["Posterior", "posterior_of", "posterior_of_newcomer"]
 
 PENALTY = 10.0
 """Of the ridge, on standardised features that are clipped at `CLIP`."""
@@ -34,52 +35,6 @@ COLD_SPREAD = 1.0
 """Of the score, where nobody has come further."""
 REACH, NUM_BISECTIONS = 12.0, 30
 """Quantiles are looked for within so many spreads of the mean."""
-TINY = 1e-9
-SQRT_2_PI = float(np.sqrt(2.0 * np.pi))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Mixture:
-    """Distributions of m candidates: each error (of K) of those further on, weighted, about the candidate's mean."""
-
-    members: NDArray[np.intp]  # [m]
-    weights: Array  # [m, K]
-    errors: Array  # [K]
-    variances: Array  # [K]: of the ends that these errors were measured against
-    inflation: Array  # [m]: leverage
-    width: Array  # [m]
-
-    def of(self, chosen: NDArray[np.intp]) -> _Mixture:
-        """The members that are among the chosen, numbered by their places there."""
-        places = np.searchsorted(chosen, self.members)
-        kept = chosen[np.minimum(places, len(chosen) - 1)] == self.members
-        return _Mixture(
-            members=places[kept],
-            weights=self.weights[kept],
-            errors=self.errors,
-            variances=self.variances,
-            inflation=self.inflation[kept],
-            width=self.width[kept],
-        )
-
-    def below(self, thresholds: Array, mean: Array) -> Array:
-        """P(final score < threshold), [m, q]; `thresholds` [m, q] and `mean` [m] are those of the members."""
-        place, spread = self._places(mean)
-        distance = (thresholds[:, :, None] - place[:, None, :]) / spread[:, None, :]
-        result: Array = (self.weights[:, None, :] * ndtr(distance)).sum(axis=2)
-        return result
-
-    def excess(self, bar: float, mean: Array) -> Array:
-        """E max(final score - bar, 0), [m]."""
-        place, spread = self._places(mean)
-        result: Array = (self.weights * normal_excess(place, spread, bar)).sum(axis=1)
-        return result
-
-    def _places(self, mean: Array) -> tuple[Array, Array]:
-        """Means and standard deviations of the mixture's parts, [m, K] each."""
-        place = mean[:, None] + np.sqrt(self.inflation)[:, None] * self.errors
-        spread = np.sqrt((self.variances + self.width[:, None] ** 2) * self.inflation[:, None]) + TINY
-        return place, spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +47,7 @@ class Posterior:
     mean: Array
     spread: Array
     pooled: Array
-    mixtures: tuple[_Mixture, ...]
+    mixtures: tuple[Mixture, ...]
 
     def below(self, thresholds: Array) -> Array:
         """P(final score < threshold) of each candidate, [n, q]; `thresholds` are [q], or [n, q]."""
@@ -135,23 +90,13 @@ class Posterior:
         return result
 
 
-def normal_excess(mean: Array, spread: Array, bar: float) -> Array:
-    """E max(X - bar, 0) of normal variables; of their means alone where the spread is 0."""
-    distance = (mean - bar) / np.maximum(spread, 1e-12)
-    density = np.exp(-0.5 * np.minimum(distance**2, 1e3)) / SQRT_2_PI
-    result: Array = np.where(
-        spread > 0.0, spread * density + (mean - bar) * ndtr(distance), np.maximum(mean - bar, 0.0)
-    )
-    return result
-
-
 def posterior_of(field: Field) -> Posterior:
     """Learn from the last level down: each level from all that have come further."""
     best = field.best
     mean, spread = np.full(len(field), np.nan), np.zeros(len(field))
     mean[field.finished] = best[field.finished, -1]
     pooled = np.full(field.num_levels, np.nan)
-    mixtures: list[_Mixture] = []
+    mixtures: list[Mixture] = []
     for level in range(field.num_levels - 2, -1, -1):
         members = np.flatnonzero(field.level == level)
         further = np.flatnonzero(field.level > level)
@@ -203,7 +148,7 @@ class _Lesson:
     weights: Array  # [r]
     pooled: float  # variance of the errors
 
-    def apply(self, features: Array, members: NDArray[np.intp]) -> tuple[Array, Array, _Mixture]:
+    def apply(self, features: Array, members: NDArray[np.intp]) -> tuple[Array, Array, Mixture]:
         """Gains over the best so far [m], their spreads [m] and distributions, for features [m, p]."""
         asked = np.clip((features - self.centre) / self.deviation, -CLIP, CLIP)
         total = float(self.weights.sum())
@@ -217,7 +162,7 @@ class _Lesson:
         inflation = 1.0 + ((asked @ self.inverse) * asked).sum(axis=1) + 1.0 / total
         chosen = _evenly(len(self.errors))
         share = (kernel + PRIOR_WEIGHT * self.weights / total + TINY)[:, chosen]
-        mixture = _Mixture(
+        mixture = Mixture(
             members=members,
             weights=share / share.sum(axis=1, keepdims=True),
             errors=self.errors[chosen],

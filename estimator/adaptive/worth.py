@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from estimator.adaptive.field import Field
-from estimator.adaptive.posterior import Posterior, normal_excess
+from estimator.adaptive.mixture import normal_excess
+from estimator.adaptive.posterior import Posterior
 from estimator.adaptive.selection import Selection
 from estimator.forecasters.learned.curve_matrix import Array
 
