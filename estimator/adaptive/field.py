@@ -49,17 +49,11 @@ class Field:
         done: NDArray[np.bool_] = self.level == self.num_levels - 1
         return done
 
-    def features_of(self, portrait: Portrait) -> Array | None:
-        """A portrait's features [J, p] as this field has them; None if it lacks the training signal."""
-        if self.features.shape[2] == NUM_FEATURES:
-            return portrait.features
+    def features_of(self, portrait: Portrait) -> Array:
+        """A portrait's features [J, p or fewer] as this field has them; without what the candidate lacks."""
         features = np.concatenate([portrait.features, portrait.signals], axis=1)
-        return features if np.isfinite(features[: portrait.level + 1]).all() else None
-
-    def place(self, number: int) -> int:
-        """Where a candidate stands in the field; -1 if it is not there."""
-        places = np.flatnonzero(self.numbers == number)
-        return int(places[0]) if len(places) else -1
+        complete = np.isfinite(features[: portrait.level + 1]).all()
+        return features[:, : self.features.shape[2]] if complete else portrait.features
 
 
 class Album:
@@ -69,6 +63,7 @@ class Album:
         self._levels = levels
         self.version = 0
         self._rows: dict[int, int] = {}
+        self._failed: set[int] = set()
         self._lengths = np.zeros(0, dtype=np.int64)
         self._level = np.zeros(0, dtype=np.intp)
         self._in = np.zeros(0, dtype=bool)
@@ -83,10 +78,12 @@ class Album:
             row = self._row(event.candidate)
             if isinstance(event, Observed):
                 self._lengths[row] += 1
-                self._in[row] = True
+                self._in[row] = event.candidate not in self._failed
             elif isinstance(event, Ended) and event.standing in _OUT:
                 self._in[row] = False
                 self._lengths[row] = 0
+                if event.standing is Standing.FAILED:
+                    self._failed.add(event.candidate)
             touched[event.candidate] = None
         self.version = version
         for number in touched:

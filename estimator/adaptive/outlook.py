@@ -112,8 +112,6 @@ def newcomer(history: History, levels: Levels, *, number: int, curve: Curve) -> 
     if outlook is None or portrait.level < 0:
         return None
     features = outlook.field.features_of(portrait)
-    if features is None:
-        return None
     posterior = posterior_of_newcomer(
         outlook.field, outlook.posterior, features[portrait.level], level=portrait.level, number=number
     )

@@ -116,9 +116,8 @@ def posterior_of(field: Field) -> Posterior:
 def posterior_of_newcomer(
     field: Field, posterior: Posterior, features: Array, *, level: int, number: int
 ) -> Posterior:
-    """The posterior of one more candidate, or of a member that has come further: `features` [p] at its level.
-
-    It learns from the others as they stand.
+    """The posterior of one more candidate, or of a member that has come further: `features` at its level, [p] or
+    the first of them. It learns from the others as they stand.
     """
     best = features[:1].copy()
     if level == field.num_levels - 1:
@@ -127,7 +126,9 @@ def posterior_of_newcomer(
     if not len(further):
         return Posterior(mean=best, spread=np.full(1, COLD_SPREAD), pooled=posterior.pooled, mixtures=())
     lesson = _learn(
-        field.features[further, level], ends=posterior.mean[further], spreads=posterior.spread[further]
+        field.features[further, level, : len(features)],
+        ends=posterior.mean[further],
+        spreads=posterior.spread[further],
     )
     gain, spread, mixture = lesson.apply(features[None, :], np.zeros(1, dtype=np.intp))
     return Posterior(mean=best + gain, spread=spread, pooled=posterior.pooled, mixtures=(mixture,))

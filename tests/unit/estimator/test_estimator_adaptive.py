@@ -116,6 +116,7 @@ def test_failed_and_lost_candidates_leave_the_field() -> None:
     history.apply(Ended(candidate=0, standing=Standing.FAILED))
     history.apply(Ended(candidate=2, standing=Standing.LOST))
     assert field_at_end(history).numbers.tolist() == [1]
+    history.apply(Observed(candidate=0, epoch=9.5, val_accuracy=44.0))
     history.apply(Observed(candidate=2, epoch=0.5, val_accuracy=33.0))
     field = field_at_end(history)
     assert field.numbers.tolist() == [1, 2]
@@ -187,6 +188,23 @@ def test_a_newcomer_is_forecast_as_a_member_would_be() -> None:
     one = posterior_of_newcomer(field, posterior, field.features[place, 1], level=1, number=number)
     assert one.mean[0] == pytest.approx(posterior.mean[place])
     assert one.spread[0] == pytest.approx(posterior.spread[place])
+
+
+def test_a_newcomer_without_a_training_signal_is_forecast_all_the_same() -> None:
+    history = History()
+    for number in range(6):
+        for index, accuracy in enumerate(rising(50.0 + 5 * number, length=20, seed=number)):
+            history.apply(
+                Observed(
+                    candidate=number,
+                    epoch=(index + 1) * 0.5,
+                    val_accuracy=accuracy,
+                    train_loss=1.0 / (index + 1),
+                )
+            )
+        history.apply(Ended(candidate=number, standing=Standing.FINISHED))
+    watched = Engine(engine("adaptive-steady"), history=history, candidate=9)
+    assert watched.observe(0.5, val_accuracy=12.0).forecast is not None
 
 
 # --- selection and worth
