@@ -61,8 +61,8 @@ class _Milestones:
             changed[event.candidate] = True
         self._version = history.version
         for number in changed:
-            member = history.members[number]
-            if member.standing is not Standing.LOST:
+            member = history.members.get(number)  # who has only been described is no member yet
+            if member is not None and member.standing is not Standing.LOST:
                 self._record(number, member.curve)
 
     def _forget(self, number: int) -> None:
