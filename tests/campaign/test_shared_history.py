@@ -100,6 +100,7 @@ def test_resumed_campaign_goes_on_with_the_history_of_the_one_that_was_killed(tm
 
     done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=250)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert " raised " not in (run_dir / "campaign.log").read_text(), "no rank dies of what the history tells"
     after = read_history(journal).events
     assert repr(after[: len(before)]) == repr(before)
     assert len(after) > len(before)
