@@ -107,6 +107,14 @@ def final_outlook(history: History, levels: Levels) -> Outlook | None:
 
 def newcomer(history: History, levels: Levels, *, number: int, curve: Curve) -> Newcomer | None:
     """A candidate that is about to be judged, against the outlook; None where that has nothing to say yet."""
+    # Forecaster and rule ask for the same one. The curve itself is named, as another attempt has another.
+    token = (history.version, number, curve, len(curve))
+    return history.recall(
+        ("newcomer", levels), token, lambda: _meet(history, levels, number=number, curve=curve)
+    )
+
+
+def _meet(history: History, levels: Levels, *, number: int, curve: Curve) -> Newcomer | None:
     outlook = outlook_of(history, levels)
     portrait = draw_portrait(curve, levels, length=len(curve))
     if outlook is None or portrait.level < 0:
