@@ -7,18 +7,15 @@ kept in memory until `flush`; a kill can only leave the last line damaged.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import estimator
-from hpc_nas.errors import RecordError
+from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 
 SCHEMA_VERSION = 1
 _HEADER = b'{"kind": "hpc-nas history", "schema_version": %d}\n' % SCHEMA_VERSION
@@ -102,13 +99,8 @@ def from_line(line: Line) -> estimator.Event:
     return estimator.Ended(candidate=line.candidate, standing=line.standing, audited=line.audited)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HistoryJournal:
-    """What a journal says. `damaged_tail` is the text of a last line that was cut short, None without one."""
-
-    events: tuple[estimator.Event, ...]
-    damaged_tail: str | None
-    num_bytes: int  # of the sound part
+HistoryJournal = JsonLines[estimator.Event]
+"""What a journal says."""
 
 
 def read_history(path: str | os.PathLike[str]) -> HistoryJournal:
@@ -116,33 +108,12 @@ def read_history(path: str | os.PathLike[str]) -> HistoryJournal:
 
     Raises RecordError for a missing or foreign file, and for damage before the last line, with its number.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
-    if not data.startswith(_HEADER):
-        if _HEADER.startswith(data):  # killed while it was born
-            return HistoryJournal(events=(), damaged_tail=data.decode() or None, num_bytes=0)
-        raise RecordError(
-            f"{path}: no history of schema version {SCHEMA_VERSION}; it begins with {data[:60]!r}"
-        )
-    events: list[estimator.Event] = []
-    lines = data.splitlines(keepends=True)
-    for index, line in enumerate(lines[1:], start=2):
-        try:
-            if not line.endswith(b"\n"):
-                raise ValueError("it has no end")
-            events.append(from_line(_LINES.validate_json(line)))
-        except ValueError as error:
-            if index == len(lines):
-                tail = line.decode(errors="replace")
-                return HistoryJournal(
-                    events=tuple(events), damaged_tail=tail, num_bytes=len(data) - len(line)
-                )
-            raise RecordError(
-                f"{path}, line {index}: damaged; only the last line may be. Restore the file from a copy"
-            ) from error
-    return HistoryJournal(events=tuple(events), damaged_tail=None, num_bytes=len(data))
+    return read_json_lines(
+        path,
+        header=_HEADER,
+        foreign=f"no history of schema version {SCHEMA_VERSION}",
+        parse=lambda line: from_line(_LINES.validate_json(line)),
+    )
 
 
 class HistoryWriter:
@@ -153,16 +124,8 @@ class HistoryWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, num_bytes: int):
-        self._path = Path(path)
-        self._pending: list[bytes] = []
-        self._num_bytes = num_bytes
-        try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            os.ftruncate(self._descriptor, self._num_bytes)
-        except OSError as error:
-            raise self._error(error) from error
-        if not self._num_bytes:
-            self._pending.append(_HEADER)
+        self._file = LineFile(path, num_bytes=num_bytes)
+        self._pending = [] if num_bytes else [_HEADER]
 
     def append(self, events: Iterable[estimator.Event]) -> None:
         """Take events; they are on their way once `flush` returns."""
@@ -170,35 +133,18 @@ class HistoryWriter:
 
     def flush(self) -> None:
         """Write what is pending, all or nothing. Raises RecordError; then it is still pending."""
-        if not self._pending:
-            return
-        data = b"".join(self._pending)
-        try:
-            rest = memoryview(data)
-            while rest:  # more than once only where the disk is about to be full
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._num_bytes)
-            raise self._error(error) from error
-        self._num_bytes += len(data)
-        self._pending.clear()
+        if self._pending:
+            self._file.write(b"".join(self._pending))
+            self._pending.clear()
 
     def close(self) -> None:
         """Write what is pending and close the file."""
-        if self._descriptor < 0:
+        if self._file.closed:
             return
         try:
             self.flush()
         finally:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _error(self, error: OSError) -> RecordError:
-        return RecordError(
-            f"{self._path}: can't be written: {error.strerror}; what it holds is intact. "
-            "Free space or make it writable, then resume the campaign"
-        )
+            self._file.close()
 
     def __enter__(self) -> HistoryWriter:
         return self

@@ -6,16 +6,14 @@ fsync, so a kill can only leave the last line damaged, and that one was never ac
 
 from __future__ import annotations
 
-import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from hpc_nas.errors import RecordError
+from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 from hpc_nas.values import Candidate, Outcome
 
 SCHEMA_VERSION = 1
@@ -133,13 +131,8 @@ Event = (
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """What a ledger says. `damaged_tail` is the text of a last line that was cut short, None without one."""
-
-    events: tuple[Event, ...]
-    damaged_tail: str | None
-    num_bytes: int  # of the sound part
+Ledger = JsonLines[Event]
+"""What a ledger says."""
 
 
 def read_ledger(path: str | os.PathLike[str]) -> Ledger:
@@ -147,42 +140,12 @@ def read_ledger(path: str | os.PathLike[str]) -> Ledger:
 
     Raises RecordError for a missing or foreign file, and for damage before the last line, with its number.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
-    if not data.startswith(_HEADER):
-        if _HEADER.startswith(data):  # killed while it was born
-            return Ledger(events=(), damaged_tail=data.decode() or None, num_bytes=0)
-        raise RecordError(
-            f"{path}: not a ledger of schema version {SCHEMA_VERSION}; it begins with {data[:60]!r}"
-        )
-    events: list[Event] = []
-    position = len(_HEADER)
-    while position < len(data):
-        end = data.find(b"\n", position) + 1
-        line = data[position : end or len(data)]
-        try:
-            if not end:
-                raise ValueError("it has no end")
-            events.append(_EVENTS.validate_json(line))
-        except ValueError as error:
-            if position + len(line) == len(data):
-                tail = line.decode(errors="replace")
-                return Ledger(events=tuple(events), damaged_tail=tail, num_bytes=position)
-            raise RecordError(
-                f"{path}, line {len(events) + 2}: damaged ({_brief(error)}); only the last line may be. "
-                "Restore the file from a copy"
-            ) from error
-        position = end
-    return Ledger(events=tuple(events), damaged_tail=None, num_bytes=position)
-
-
-def _brief(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'line'}: {first['msg']}"
-    return str(error)
+    return read_json_lines(
+        path,
+        header=_HEADER,
+        foreign=f"not a ledger of schema version {SCHEMA_VERSION}",
+        parse=_EVENTS.validate_json,
+    )
 
 
 class LedgerWriter:
@@ -192,43 +155,18 @@ class LedgerWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._path = Path(path)
-        self._num_bytes = read_ledger(path).num_bytes if self._path.exists() else 0
-        try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            os.ftruncate(self._descriptor, self._num_bytes)
-        except OSError as error:
-            raise self._error(error) from error
-        if not self._num_bytes:
-            self._write(_HEADER)
+        num_bytes = read_ledger(path).num_bytes if Path(path).exists() else 0
+        self._file = LineFile(path, num_bytes=num_bytes)
+        if not num_bytes:
+            self._file.write_through(_HEADER)
 
     def append(self, event: Event) -> None:
         """Write one event; it survives any crash once this returns. Raises RecordError, leaving no trace of it."""
-        self._write(event.model_dump_json().encode() + b"\n")
+        self._file.write_through(event.model_dump_json().encode() + b"\n")
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _write(self, line: bytes) -> None:
-        try:
-            rest = memoryview(line)
-            while rest:  # more than once only where the disk is about to be full
-                rest = rest[os.write(self._descriptor, rest) :]
-            os.fsync(self._descriptor)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._num_bytes)
-            raise self._error(error) from error
-        self._num_bytes += len(line)
-
-    def _error(self, error: OSError) -> RecordError:
-        return RecordError(
-            f"{self._path}: can't be written: {error.strerror}; what it holds is intact. "
-            "Free space or make it writable, then resume the campaign"
-        )
+        self._file.close()
 
     def __enter__(self) -> LedgerWriter:
         return self
