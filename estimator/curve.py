@@ -7,7 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "InvalidObservation"]
+__all__ = ["SLACK", "Curve", "InvalidObservation"]
+
+SLACK = 1e-9
+"""Epochs by which sums of fractional intervals may miss a whole number."""
 
 NUM_COLUMNS = 6
 

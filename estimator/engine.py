@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from estimator.curve import Curve, InvalidObservation
+from estimator.curve import SLACK, Curve, InvalidObservation
 from estimator.history import Ended, History, Observed, Standing
 from estimator.population import Population
 from estimator.presets import Preset
 from estimator.rules.base import Forecasts, go
-from estimator.rules.loss import SLACK
 from estimator.values import Decision, Estimate, Forecast, Source
 
 __all__ = ["Engine"]

@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.checks import require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 
 __all__ = ["FRACTIONS", "Levels"]
 
 FRACTIONS = (0.04, 0.08, 0.12, 0.16, 0.20, 0.25, 0.30, 0.35, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0)
 """Of the full budget (ESTIMATORS.md, section 5, with its dots written out)."""
-
-SLACK = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

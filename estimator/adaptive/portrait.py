@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.adaptive.levels import SLACK, Levels
-from estimator.curve import Curve
+from estimator.adaptive.levels import Levels
+from estimator.curve import SLACK, Curve
 from estimator.forecasters.learned.curve_matrix import HIGHEST_LOSS, LOWEST_LOSS, Array, score_of
 
 __all__ = ["NUM_FEATURES", "NUM_SIGNALS", "Portrait", "draw_portrait"]

@@ -6,12 +6,12 @@ from enum import StrEnum
 from math import ceil, log
 
 from estimator.checks import require_at_least, require_positive, to_choice
+from estimator.curve import SLACK
 from estimator.forecasters import BestSoFar
 from estimator.presets.base import Preset, Training
 from estimator.promotion import NoPromotion, Promotion
 from estimator.promotions import AsynchronousHalving, SynchronousHalving
 from estimator.rules import Bracket, Brackets, PauseAtRungs, Rule, Rung, Rungs
-from estimator.rules.loss import SLACK
 from estimator.values import Source
 
 __all__ = ["Form", "asha", "hyperband", "rungs", "successive_halving"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.forecasters import BestSoFar
 from estimator.history import History, Standing
-from estimator.rules.loss import SLACK
 from estimator.rules.milestones import progress_at
 from estimator.rules.rungs import Rung
 from estimator.values import Action, Decision, Reason

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from estimator.curve import SLACK
 from estimator.history import History, Standing
 from estimator.promotion import Promotion
 from estimator.promotions.standings import is_paused_below, ranked_at, stop_paused
 from estimator.rules.brackets import Brackets, Cohort
-from estimator.rules.loss import SLACK
 from estimator.rules.rungs import Rung
 from estimator.values import Decision
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from estimator.checks import require_probability
-from estimator.curve import Curve
-from estimator.rules.loss import SLACK
+from estimator.curve import SLACK, Curve
 
 __all__ = ["is_at_checkpoint", "require_checkpoints"]
 

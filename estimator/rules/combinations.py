@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 from estimator.checks import require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go
-from estimator.rules.loss import SLACK
 from estimator.values import Decision, Forecast
 
 __all__ = ["After", "AllOf", "AnyOf"]

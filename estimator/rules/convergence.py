@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from estimator.checks import require_count, require_flag, require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK, epochs_since_minimum
+from estimator.rules.loss import epochs_since_minimum
 from estimator.rules.never_learn import NeverLearn
 from estimator.values import Decision, Numbers, Reason
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from estimator.checks import require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK
 from estimator.values import Decision, Reason
 
 __all__ = ["IEpoch"]

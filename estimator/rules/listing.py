@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from estimator.checks import require_count, require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, go
 from estimator.rules.convergence import Convergence
-from estimator.rules.loss import SLACK
 from estimator.values import Decision
 
 __all__ = ["ListingConvergence"]

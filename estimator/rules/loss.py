@@ -7,10 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SLACK", "epochs_since_minimum"]
-
-SLACK = 1e-9
-"""Epochs by which sums of fractional intervals may miss a whole number."""
+__all__ = ["epochs_since_minimum"]
 
 
 def epochs_since_minimum(epochs: NDArray[np.float64], losses: NDArray[np.float64]) -> float:

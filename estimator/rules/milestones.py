@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.history import Ended, History, Standing
-from estimator.rules.loss import SLACK
 
 __all__ = ["Progress", "progress_at"]
 

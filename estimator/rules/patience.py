@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.checks import require_at_least, require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK
 from estimator.values import Decision, Reason
 
 __all__ = ["Patience"]

@@ -12,10 +12,9 @@ from itertools import pairwise
 from typing import ClassVar
 
 from estimator.checks import require_positive
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import SLACK
 from estimator.rules.milestones import progress_at
 from estimator.values import Decision, Reason
 

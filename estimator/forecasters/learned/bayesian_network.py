@@ -17,6 +17,7 @@ from estimator.forecasters.learned.finished_curves import first_finished_curves
 from estimator.forecasters.learned.gain_features import curve_features, signal_features
 from estimator.forecasters.learned.network_ensemble import Ensemble, Rows, train
 from estimator.forecasters.learned.remaining_gain import forecast_of_gain
+from estimator.forecasters.learned.ridge import CLIP, FLAT, NORMAL_OVER_ABSOLUTE
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
@@ -31,12 +32,8 @@ CUTS = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75)
 LATER = np.array([0.3, 0.6, 1.0])
 """Shares of the rest of the training at which the gain is learned."""
 
-CLIP = 4.0
-FLAT = 1e-9
 NEAR_SHARE = 0.15
 """Width of the kernel over the share of the budget, for errors of the same stage of training."""
-
-NORMAL_OVER_ABSOLUTE = 1.2533141373155003
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

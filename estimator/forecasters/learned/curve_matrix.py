@@ -10,14 +10,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 
 __all__ = ["Array", "CurveMatrix", "Series", "accuracy_of", "score_of"]
 
 Array: TypeAlias = NDArray[np.float64]
-
-SLACK = 1e-9
-"""Epochs by which sums of fractional intervals may miss a whole number. (Forecasters don't import rules.)"""
 
 LOWEST_LOSS, HIGHEST_LOSS = 1e-6, 1e3
 """Training losses are clipped to these, so that one extreme loss is not all that a regression sees."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.curve import Curve
-from estimator.forecasters.learned.curve_matrix import SLACK, Array
+from estimator.curve import SLACK, Curve
+from estimator.forecasters.learned.curve_matrix import Array
 from estimator.values import Numbers
 
 __all__ = ["Lessons", "common_names", "curve_row", "lessons_of", "observed_epochs"]

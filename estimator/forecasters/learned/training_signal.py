@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from estimator.curve import Curve
+from estimator.curve import SLACK, Curve
 from estimator.forecasters.base import Forecaster
-from estimator.forecasters.learned.curve_matrix import SLACK, Array
+from estimator.forecasters.learned.curve_matrix import Array
 from estimator.history import Member
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
