@@ -15,10 +15,13 @@ __all__ = ["FINAL_STATES", "REASONS", "Candidate", "Observation", "Outcome", "Re
 
 
 class State(StrEnum):
-    """Where a candidate stands. Happy path: queued -> running -> finished or stopped."""
+    """Where a candidate stands. Happy path: queued -> running (-> paused -> running) -> finished or stopped."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = (
+        "paused"  # set aside by a rule, with a checkpoint; resumed later, or stopped when the search is over
+    )
     FINISHED = "finished"  # trained to the full budget
     STOPPED = "stopped"  # ended early, on purpose, by a rule
     FAILED = "failed"  # the network or its rank failed
@@ -26,7 +29,7 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a candidate ended as it did."""
+    """Why a candidate ended, or was paused, as it did."""
 
     FULL_BUDGET = "full_budget"
     CONVERGED = "converged"
@@ -44,17 +47,20 @@ class Reason(StrEnum):
 
 FINAL_STATES = frozenset({State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED})
 
+_BY_A_RULE = frozenset(
+    {Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST, Reason.RUNG, Reason.BUDGET}
+)
+
 REASONS: dict[State, frozenset[Reason]] = {
     State.FINISHED: frozenset({Reason.FULL_BUDGET}),
-    State.STOPPED: frozenset(
-        {Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST, Reason.RUNG, Reason.BUDGET}
-    ),
+    State.STOPPED: _BY_A_RULE,
+    State.PAUSED: _BY_A_RULE,
     State.FAILED: frozenset(
         {Reason.NON_FINITE, Reason.OUT_OF_MEMORY, Reason.BUILD, Reason.CRASHED, Reason.HUNG}
     ),
     State.CANCELLED: frozenset({Reason.CANCELLED}),
 }
-"""The reasons that each final state allows."""
+"""The reasons that the end of an attempt allows: the final states, and paused."""
 
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -82,7 +88,8 @@ class Observation(_Value):
     """One row of a learning curve: what a trainer knows after one validation.
 
     Accuracies are in percent, losses are means per sample, times in seconds, `time_s` in seconds since the
-    Unix epoch. A quantity that was not measured is NaN.
+    Unix epoch. A quantity that was not measured is NaN. `carried` rows were measured in an earlier attempt and came
+    with the checkpoint from which this attempt goes on: each attempt's rows are a whole curve.
     """
 
     candidate: int = Field(ge=0)
@@ -96,6 +103,7 @@ class Observation(_Value):
     train_s: NonNegative
     validate_s: NonNegative
     time_s: NonNegative
+    carried: bool = False
 
 
 class Outcome(_Value):
@@ -119,9 +127,9 @@ class Outcome(_Value):
 
     @model_validator(mode="after")
     def _reason_fits_state(self) -> Outcome:
-        allowed = REASONS.get(self.state)
-        if allowed is None:
+        if self.state not in FINAL_STATES:
             raise ValueError(f"state = {self.state} is not final; use one of {sorted(FINAL_STATES)}")
+        allowed = REASONS[self.state]
         if self.reason not in allowed:
             raise ValueError(f"{self.state} can't have reason {self.reason}; use one of {sorted(allowed)}")
         return self

@@ -21,7 +21,7 @@ from hpc_nas.records.run_directory import RunDirectory
 logger = logging.getLogger(__name__)
 
 # What may differ when a campaign goes on: where it runs, and how many candidates it is to have in all.
-_FREE_TABLES = ("platform", "group")
+_FREE_TABLES = ("platform", "group", "checkpoints")
 _FREE_KEYS = (("campaign", "num_candidates"),)
 
 

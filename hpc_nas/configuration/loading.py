@@ -12,7 +12,7 @@ from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
-CAMPAIGN_TABLES = ("campaign", "data", "space", "search", "training", "estimator")
+CAMPAIGN_TABLES = ("campaign", "data", "space", "search", "training", "estimator", "checkpoints")
 PLATFORM_TABLES = ("platform", "group")
 
 _Tables = dict[str, dict[str, Any]]

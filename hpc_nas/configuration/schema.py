@@ -1,6 +1,6 @@
 """The resolved configuration of a campaign: one frozen model per table, with defaults and limits.
 
-Tables of a campaign file: campaign, data, space, search, training, estimator. Tables of a platform file:
+Tables of a campaign file: campaign, data, space, search, training, estimator, checkpoints. Tables of a platform file:
 platform, group. Open tables (`space`, `search`, `estimator.settings`) carry keys that the named space,
 strategy or preset checks itself.
 """
@@ -143,6 +143,17 @@ class EstimatorSection(_Section):
     settings: dict[str, Scalar] = Field(default_factory=dict)
 
 
+class CheckpointsSection(_Section):
+    """When the state of a training is kept, so that it can go on elsewhere."""
+
+    enabled: bool = Field(default=True, description="false: what is interrupted starts again from nothing")
+    interval_s: float = Field(
+        default=60.0,
+        ge=0.0,
+        description="a validation this long after the last checkpoint writes the next: what a crash repeats at most",
+    )
+
+
 class PlatformSection(_Section):
     """The machine. `gpus_per_node = 0` trains on the CPU."""
 
@@ -155,6 +166,12 @@ class PlatformSection(_Section):
     )
     gpus_per_node: int = Field(default=0, ge=0, description="each group has its own")
     environment: dict[str, str] = Field(default_factory=dict, description="set for every rank")
+    scratch: str | None = Field(
+        default=None, description="node-local directory for rank files, $VARIABLES expanded on the node"
+    )
+    drain_interval_s: float = Field(
+        default=30.0, gt=0.0, description="what lies on scratch is copied to the run directory this often"
+    )
 
 
 class GroupSection(_Section):
@@ -175,6 +192,16 @@ class GroupSection(_Section):
     max_failed_starts: Positive = Field(
         default=3, description="groups in a row that die before they take up a candidate"
     )
+    drain_s: float = Field(
+        default=30.0, gt=0.0, description="time a group takes at most to write checkpoints and leave in order"
+    )
+    hang_factor: float = Field(
+        default=10.0, gt=1.0, description="an interval this many times as long as its longest: it hangs"
+    )
+    hang_floor_s: float = Field(default=60.0, gt=0.0, description="no interval below this counts as a hang")
+    hang_limit_s: float = Field(
+        default=3600.0, gt=0.0, description="an interval longer than this hangs, whatever came before"
+    )
     backoff_s: float = Field(default=1.0, ge=0.0, description="wait before a dead group is replaced; doubles")
 
     @property
@@ -192,6 +219,7 @@ class Configuration(_Section):
     search: SearchSection = SearchSection()
     training: TrainingSection = TrainingSection()
     estimator: EstimatorSection = EstimatorSection()
+    checkpoints: CheckpointsSection = CheckpointsSection()
     platform: PlatformSection = PlatformSection()
     group: GroupSection = GroupSection()
 

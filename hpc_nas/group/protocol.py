@@ -2,7 +2,7 @@
 
 A group asks with *credits*: the number of assignments that it is willing to have received since it started.
 The campaign sends while it has sent fewer; so a message that is lost, late or doubled never hands out a
-candidate too many. An `Ended` is repeated until its `Acknowledge` has come: by then the ledger holds it. The
+candidate too many. An `Ended` or `Interrupted` is repeated until its `Acknowledge` has come: by then the ledger holds it. The
 population's history goes out in pieces that say where they begin; a group takes what goes on where it stands.
 """
 
@@ -30,6 +30,9 @@ class Assignment(_Message):
 
     candidate: Candidate
     attempt: int = Field(ge=0)
+    checkpoint: str | None = Field(
+        default=None, description="file name of the checkpoint to go on from; None: from the start"
+    )
 
 
 # --- group -> campaign -----------------------------------------------------------------------------------
@@ -41,6 +44,9 @@ class Hello(_Message):
     kind: Literal["hello"] = "hello"
     host: str
     pid: int
+    deadline_time: float | None = Field(
+        default=None, description="when its allocation ends, seconds since the Unix epoch; None: never"
+    )
 
 
 class Ready(_Message):
@@ -70,7 +76,8 @@ class Started(_Message):
 class Progress(_Message):
     """One observation and what was forecast from it, for the history and for the live view.
 
-    `trainer` is None where the attempt was over before its last row was judged.
+    `trainer` is None where the attempt was over before its last row was judged. Carried rows are told as well: the
+    campaign takes what it has not heard.
     """
 
     kind: Literal["progress"] = "progress"
@@ -85,8 +92,25 @@ class Progress(_Message):
     forecast: float | None = None
 
 
+class Interrupted(_Message):
+    """A trainer has left an attempt that is to go on later; repeated until acknowledged.
+
+    `paused`: a rule gave its trainer to another candidate. `drained`: the group leaves in order. The attempt's
+    checkpoint lies in the run directory by now; None where there is none, and `message` says why.
+    """
+
+    kind: Literal["interrupted"] = "interrupted"
+    trainer: int
+    candidate: int
+    attempt: int
+    how: Literal["paused", "drained"]
+    epochs: float = Field(ge=0.0, description="validated so far, those before this attempt included")
+    checkpoint: str | None
+    message: str = ""
+
+
 class Ended(_Message):
-    """A trainer has left a candidate; repeated until acknowledged."""
+    """A trainer has left a candidate for good; repeated until acknowledged."""
 
     kind: Literal["ended"] = "ended"
     trainer: int
@@ -133,7 +157,7 @@ class HistoryEvents(_Message):
 
 
 class Acknowledge(_Message):
-    """The end of this attempt stands in the ledger."""
+    """The end (`Ended`, `Interrupted`) of this attempt stands in the ledger."""
 
     kind: Literal["acknowledge"] = "acknowledge"
     candidate: int
@@ -147,7 +171,7 @@ class Leave(_Message):
     reason: str
 
 
-FromGroup = Hello | Ready | Beat | Started | Progress | Ended | Trouble | Goodbye
+FromGroup = Hello | Ready | Beat | Started | Progress | Interrupted | Ended | Trouble | Goodbye
 FromCampaign = Welcome | Beat | Assign | HistoryEvents | Acknowledge | Leave
 
 _from_group: TypeAdapter[FromGroup] = TypeAdapter(Annotated[FromGroup, Field(discriminator="kind")])

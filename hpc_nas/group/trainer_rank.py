@@ -150,6 +150,8 @@ def _append_attempt(
         first_batch_time=end.first_batch_time,
         signal_time=end.signal_time,
         left_time=times[1],
+        start_epoch=0.0,
+        start_batch=0,
         epochs=end.epochs,
         batches=end.batches,
         train_s=end.train_s,

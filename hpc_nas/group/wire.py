@@ -41,8 +41,17 @@ class Stop(_Message):
     reason: Reason
 
 
+class Pause(_Message):
+    """Command: set this attempt aside at the next batch boundary, with a checkpoint; stale for any other."""
+
+    kind: Literal["pause"] = "pause"
+    candidate: int
+    attempt: int
+    reason: Reason
+
+
 class Leave(_Message):
-    """Command: leave whatever is in progress at the next batch boundary, and end the rank."""
+    """Command: leave whatever is in progress at the next batch boundary, with a checkpoint, and end the rank."""
 
     kind: Literal["leave"] = "leave"
 
@@ -70,8 +79,25 @@ class Ring(_Message):
     kind: Literal["ring"] = "ring"
 
 
+class Saved(_Message):
+    """Report: the checkpoint of an attempt that was paused or drained lies in the run directory, or can't.
+
+    It follows its `Left`, and other reports may come in between: the file is written while the trainer goes on.
+    """
+
+    kind: Literal["saved"] = "saved"
+    candidate: int
+    attempt: int
+    epochs: float
+    checkpoint: str | None
+    message: str = ""
+
+
 class Left(_Message):
-    """Report: this trainer has left an attempt, and is free."""
+    """Report: this trainer has left an attempt, and is free.
+
+    In state paused or cancelled (it was told to leave) a `Saved` follows.
+    """
 
     kind: Literal["left"] = "left"
     candidate: int
@@ -89,8 +115,8 @@ class Failed(_Message):
     message: str
 
 
-Command = Train | Stop | Leave
-Report = Present | Taken | Ring | Left | Failed
+Command = Train | Stop | Pause | Leave
+Report = Present | Taken | Ring | Left | Saved | Failed
 
 _commands: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 _reports: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 COMMIT = "commit"  # the table of counters
 CHUNK_ROWS = 64
@@ -37,6 +37,7 @@ OBSERVATION = np.dtype(
         ("train_s", "<f8"),
         ("validate_s", "<f8"),
         ("time_s", "<f8"),
+        ("carried", "i1"),  # 1: measured in an earlier attempt, came with the checkpoint
     ]
 )
 """One validation. Written by the trainer; the fields of `values.Observation`."""
@@ -49,8 +50,13 @@ ATTEMPT = np.dtype(
         ("first_batch_time", "<f8"),  # NaN: never got there
         ("signal_time", "<f8"),  # stop signal seen; NaN: none
         ("left_time", "<f8"),  # the trainer is free again
-        ("epochs", "<f8"),
-        ("batches", "<i8"),
+        (
+            "start_epoch",
+            "<f8",
+        ),  # validated before this attempt: where its checkpoint stood; 0: from the start
+        ("start_batch", "<i8"),  # batches trained before this attempt
+        ("epochs", "<f8"),  # validated in all, with those before this attempt
+        ("batches", "<i8"),  # trained by this attempt
         ("train_s", "<f8"),
         ("validate_s", "<f8"),
         ("last_batch_s", "<f8"),  # duration of the last batch
@@ -75,7 +81,7 @@ FORECAST = np.dtype(
         ("low", "<f8"),  # the forecast's 90 % interval, percent; NaN: none
         ("high", "<f8"),
         ("action", WORD),  # estimator.Action
-        ("reason", WORD),  # empty while going on
+        ("reason", WORD),  # empty while going on; "carried": the row was decided on in an earlier attempt
         ("estimate", "<f8"),
         ("history_version", "<i8"),  # of the population's history that all this rests on
         ("fit_s", "<f8"),  # the time the forecast took

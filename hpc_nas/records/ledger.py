@@ -36,6 +36,8 @@ class CampaignOpened(_Event):
     versions: dict[str, str]
     data: dict[str, Any] = Field(default_factory=dict)
     resumed: bool
+    job_id: str = Field(default="", description="the batch scheduler's; empty outside of a job")
+    deadline_time: float | None = Field(default=None, description="when its own allocation ends")
 
 
 class CandidateDrawn(_Event):
@@ -77,6 +79,20 @@ class AttemptStarted(_Event):
     candidate: int
     attempt: int
     group: int
+    checkpoint: str | None = Field(default=None, description="what it goes on from; None: from the start")
+
+
+class AttemptInterrupted(_Event):
+    """An attempt was set aside: by a rule (`paused`), or because its group left in order (`drained`)."""
+
+    event: Literal["attempt_interrupted"] = "attempt_interrupted"
+    candidate: int
+    attempt: int
+    group: int
+    how: Literal["paused", "drained"]
+    epochs: float
+    checkpoint: str | None
+    message: str = ""
 
 
 class AttemptLost(_Event):
@@ -108,6 +124,14 @@ class ResultIgnored(_Event):
     why: str
 
 
+class NodeExcluded(_Event):
+    """No group is started on this node any more."""
+
+    event: Literal["node_excluded"] = "node_excluded"
+    host: str
+    why: str
+
+
 class CampaignClosed(_Event):
     """The campaign process has left in order."""
 
@@ -122,9 +146,11 @@ Event = (
     | GroupReported
     | GroupEnded
     | AttemptStarted
+    | AttemptInterrupted
     | AttemptLost
     | CandidateEnded
     | ResultIgnored
+    | NodeExcluded
     | CampaignClosed
 )
 

@@ -91,6 +91,8 @@ class TrainerFile(_RankFile):
         first_batch_time: float,
         signal_time: float,
         left_time: float,
+        start_epoch: float,
+        start_batch: int,
         epochs: float,
         batches: int,
         train_s: float,
@@ -100,7 +102,11 @@ class TrainerFile(_RankFile):
         reason: Reason,
         message: str = "",
     ) -> int:
-        """Record one execution of a candidate, once the trainer has left it; NaN where there is no such time."""
+        """Record one execution of a candidate, once the trainer has left it; NaN where there is no such time.
+
+        `start_epoch` and `start_batch` say where its checkpoint stood, 0 without one; `epochs` counts from the
+        candidate's start, `batches` from this attempt's.
+        """
         return self._writer.append(
             "attempts",
             (
@@ -110,6 +116,8 @@ class TrainerFile(_RankFile):
                 first_batch_time,
                 signal_time,
                 left_time,
+                start_epoch,
+                start_batch,
                 epochs,
                 batches,
                 train_s,
@@ -213,7 +221,8 @@ def read_rank_file(path: str | os.PathLike[str]) -> RankFileContent:
 
 def observation_from_row(row: np.void) -> Observation:
     """The observation that a row holds. Raises pydantic.ValidationError for one that can't be."""
-    return Observation(**{name: row[name].item() for name in _OBSERVATION_FIELDS})
+    values = {name: row[name].item() for name in _OBSERVATION_FIELDS}
+    return Observation(**values | {"carried": bool(values["carried"])})
 
 
 def outcome_from_row(row: np.void) -> Outcome:

@@ -10,6 +10,7 @@ private/                  0700: what lets groups in (0600 each)
 groups/group-00000/       one directory per launch of a group, never used twice
     rank-00000.h5         what rank 0 recorded
     launch.log, rank-00000.log, last-words-00000.json, died-00000.json, alive
+checkpoints/              of candidates that are to go on, by name: see `checkpoint_files`
 parsl/                    Parsl's own files
 report/                   figures
 """
@@ -131,6 +132,16 @@ class RunDirectory:
     @property
     def parsl_dir(self) -> Path:
         return self.path / "parsl"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Made by whoever writes there first."""
+        return self.path / "checkpoints"
+
+    @property
+    def excluded_nodes_path(self) -> Path:
+        """The nodes that no group is started on any more: a JSON list of host names."""
+        return self.path / "excluded-nodes.json"
 
     @property
     def groups_dir(self) -> Path:

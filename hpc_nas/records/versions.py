@@ -12,8 +12,16 @@ from hpc_nas.records.layout import Rows
 
 READABLE_VERSIONS = tuple(range(1, layout.SCHEMA_VERSION + 1))
 
-_ADDED_LATER: dict[str, float] = {"low": math.nan, "high": math.nan, "history_version": 0, "audited": 0}
-"""Fields that version 1 did not have, and what stands there for "not known"."""
+_ADDED_LATER: dict[str, float] = {
+    "low": math.nan,
+    "high": math.nan,
+    "history_version": 0,
+    "audited": 0,
+    "carried": 0,
+    "start_epoch": 0.0,
+    "start_batch": 0,
+}
+"""Fields that version 1 or 2 did not have, and what stands there for "not known" or "none"."""
 
 
 def upgrade(rows: Rows, dtype: np.dtype[Any]) -> Rows:

@@ -1,0 +1,56 @@
+"""The names of checkpoints: which candidate, which attempt, how far; found, chosen and removed by name alone.
+
+A checkpoint is published whole (`os.replace`); what is inside is the trainer's affair (`training.checkpoint`). The
+name is all that a campaign needs: it never opens one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"candidate-(\d{5,})-attempt-(\d{3,})-batch-(\d{8,})\.pt")
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class CheckpointName:
+    """What the name of a checkpoint says; the later one sorts behind."""
+
+    candidate: int
+    batches: int
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"candidate-{self.candidate:05d}-attempt-{self.attempt:03d}-batch-{self.batches:08d}.pt"
+
+    @classmethod
+    def parse(cls, name: str) -> CheckpointName | None:
+        """None for a name that is no checkpoint's."""
+        found = _NAME.fullmatch(name)
+        if found is None:
+            return None
+        candidate, attempt, batches = map(int, found.groups())
+        return cls(candidate=candidate, attempt=attempt, batches=batches)
+
+
+def find_checkpoints(directory: Path) -> list[CheckpointName]:
+    """All that lie there, sorted by candidate and by how far they are; none where there is no such directory."""
+    if not directory.is_dir():
+        return []
+    names = (CheckpointName.parse(entry.name) for entry in directory.iterdir())
+    return sorted(name for name in names if name is not None)
+
+
+def latest_checkpoint(directory: Path, *, candidate: int) -> CheckpointName | None:
+    """The candidate's checkpoint with the most batches; None where it has none."""
+    return max((name for name in find_checkpoints(directory) if name.candidate == candidate), default=None)
+
+
+def remove_checkpoints(directory: Path, *, candidate: int, before: CheckpointName | None = None) -> None:
+    """Remove all checkpoints of a candidate, or those before one of them; what is gone already is no error."""
+    for name in find_checkpoints(directory):
+        if name.candidate == candidate and (before is None or name < before):
+            with contextlib.suppress(OSError):
+                (directory / str(name)).unlink()

@@ -1,0 +1,37 @@
+"""Where the files of one worker group lie while it lives: in the run directory, or on its node's own disk.
+
+On a node's own disk they are reached by that node alone; its supervisor drains them to the run directory, at
+intervals and when the group has ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpc_nas.records.run_directory import RunDirectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFiles:
+    """File names of one group; `local_dir` is its own directory on the node's disk, None where it has none."""
+
+    run_directory: RunDirectory
+    group: int
+    local_dir: Path | None = None
+
+    @property
+    def rank_files_dir(self) -> Path:
+        """Where its ranks write their rank files."""
+        return self.local_dir if self.local_dir is not None else self.run_directory.group_dir(self.group)
+
+    def rank_file_path(self, rank: int) -> Path:
+        """The rank file that this rank writes; in the end it lies under the same name in the run directory."""
+        return self.rank_files_dir / self.run_directory.rank_file_path(self.group, rank).name
+
+    @property
+    def periodic_checkpoints_dir(self) -> Path:
+        """Where checkpoints against crashes are written; those of planned ends go to the run directory at once."""
+        if self.local_dir is None:
+            return self.run_directory.checkpoints_dir
+        return self.local_dir / self.run_directory.checkpoints_dir.name
