@@ -17,6 +17,7 @@ from pathlib import Path
 from hpc_nas.configuration import read_configuration
 from hpc_nas.errors import HpcNasError, LaunchError
 from hpc_nas.group.warden import die_with_parent
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
 logger = logging.getLogger("hpc_nas.group")
@@ -28,6 +29,7 @@ def main() -> None:
     die_with_parent()
     run_directory = RunDirectory.open(arguments.run_dir)
     configuration = read_configuration(run_directory.configuration_path)
+    files = GroupFiles(run_directory=run_directory, group=arguments.group, local_dir=arguments.local_dir)
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -41,19 +43,11 @@ def main() -> None:
         if comm.rank == comm.size - 1:
             from hpc_nas.group.estimator_rank import run_estimator
 
-            run_estimator(
-                comm, configuration=configuration, run_directory=run_directory, group=arguments.group
-            )
+            run_estimator(comm, configuration=configuration, files=files, deadline_time=arguments.deadline)
         else:
             from hpc_nas.group.trainer_rank import TrainerRank
 
-            TrainerRank(
-                comm,
-                configuration=configuration,
-                run_directory=run_directory,
-                group=arguments.group,
-                estimator=comm.size - 1,
-            ).run()
+            TrainerRank(comm, configuration=configuration, files=files, estimator=comm.size - 1).run()
     except BaseException as error:
         _leave_last_words(
             run_directory.last_words_path(arguments.group, comm.rank), rank=comm.rank, error=error
@@ -69,6 +63,14 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--group", type=int, required=True, help="number of this launch, never used twice")
     parser.add_argument(
         "--expect-size", type=int, required=True, help="world size that the launcher asked for"
+    )
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        help="when the allocation ends, seconds since the Unix epoch; not given: never",
+    )
+    parser.add_argument(
+        "--local-dir", type=Path, help="where the ranks write their files on this node's own disk"
     )
     return parser.parse_args()
 

@@ -20,11 +20,20 @@ _Key = tuple[int, int]
 class Correspondence:
     """Says on time what is due, and forgets no result before the campaign has it.
 
-    `alive_path` is the file by which the group's supervisor sees that this rank lives.
+    `alive_path` is the file by which the group's supervisor sees that this rank lives, `deadline_time` the end of
+    the group's allocation, which the campaign is told.
     """
 
-    def __init__(self, link: CampaignLink, *, alive_path: Path, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        link: CampaignLink,
+        *,
+        alive_path: Path,
+        deadline_time: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._link = link
+        self._deadline_time = deadline_time
         self._alive_path = alive_path
         self._clock = clock
         self._unacknowledged: dict[_Key, protocol.Ended] = {}
@@ -45,7 +54,7 @@ class Correspondence:
 
     def greet(self, *, timeout_s: float) -> protocol.Welcome:
         """The campaign's welcome. Raises LaunchError where none comes in time, or the group is sent away."""
-        hello = protocol.Hello(host=socket.gethostname(), pid=os.getpid())
+        hello = protocol.Hello(host=socket.gethostname(), pid=os.getpid(), deadline_time=self._deadline_time)
         welcome = self._link.connect(hello, timeout_s=timeout_s)
         if isinstance(welcome, protocol.Leave):
             raise LaunchError(f"sent away before it began: {welcome.reason}")

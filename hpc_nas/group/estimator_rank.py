@@ -37,8 +37,8 @@ from hpc_nas.group.wire import (
     Taken,
     Train,
 )
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import EstimatorFile
-from hpc_nas.records.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +54,14 @@ class EstimatorRank:
         comm: MPI.Comm,
         *,
         configuration: Configuration,
-        run_directory: RunDirectory,
-        group: int,
+        files: GroupFiles,
         correspondence: Correspondence,
         file: EstimatorFile,
     ):
         trainers = comm.size - 1
         section = configuration.group
         self._configuration = configuration
-        self._group = group
+        self._group = files.group
         self._campaign = correspondence
         self._results = Results(file, correspondence=correspondence)
         self._reports = ReportBox(comm)
@@ -70,11 +69,9 @@ class EstimatorRank:
         self._roster = Roster(
             num_trainers=trainers, prefetch=section.prefetch if section.prefetch is not None else trainers
         )
-        self._paths = {rank: run_directory.rank_file_path(group, rank) for rank in range(trainers)}
+        self._paths = {rank: files.rank_file_path(rank) for rank in range(trainers)}
         self._rung_paths = frozenset(self._paths.values())
-        self._readers = ObservationReaders(
-            run_directory.group_dir(group), own=run_directory.rank_file_path(group, comm.rank)
-        )
+        self._readers = ObservationReaders(files.rank_files_dir, own=files.rank_file_path(comm.rank))
         self._rung: set[Path] = set()
         self._devices: dict[int, str] = {}
         self._present_by = time.monotonic() + section.start_timeout_s
@@ -225,20 +222,22 @@ class EstimatorRank:
 
 
 def run_estimator(
-    comm: MPI.Comm, *, configuration: Configuration, run_directory: RunDirectory, group: int
+    comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, deadline_time: float | None
 ) -> None:
     """Open the line and the file, serve, and report records that can't be written before giving up."""
-    link = CampaignLink(read_connection(run_directory.connection_path), group=group)
+    directory, group = files.run_directory, files.group
+    link = CampaignLink(read_connection(directory.connection_path), group=group)
     try:
         with EstimatorFile(
-            run_directory.rank_file_path(group, comm.rank), group=group, rank=comm.rank, device="none"
+            files.rank_file_path(comm.rank), group=group, rank=comm.rank, device="none"
         ) as file:
             EstimatorRank(
                 comm,
                 configuration=configuration,
-                run_directory=run_directory,
-                group=group,
-                correspondence=Correspondence(link, alive_path=run_directory.alive_path(group)),
+                files=files,
+                correspondence=Correspondence(
+                    link, alive_path=directory.alive_path(group), deadline_time=deadline_time
+                ),
                 file=file,
             ).run()
     except (RecordError, OSError) as error:

@@ -2,8 +2,9 @@
 
 A group asks with *credits*: the number of assignments that it is willing to have received since it started.
 The campaign sends while it has sent fewer; so a message that is lost, late or doubled never hands out a
-candidate too many. An `Ended` or `Interrupted` is repeated until its `Acknowledge` has come: by then the ledger holds it. The
-population's history goes out in pieces that say where they begin; a group takes what goes on where it stands.
+candidate too many. An `Ended` or `Interrupted` is repeated until its `Acknowledge` has come: by then the ledger
+holds it. The population's history goes out in pieces that say where they begin; a group takes what goes on where
+it stands.
 """
 
 from __future__ import annotations

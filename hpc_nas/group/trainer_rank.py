@@ -25,8 +25,8 @@ from hpc_nas.group.wire import (
     Train,
 )
 from hpc_nas.group.workbench import Workbench, prepare_workbench
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
-from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.training.cache import data_cache_dir
 from hpc_nas.training.trainer import TrainingEnd, train
 from hpc_nas.values import Observation, Reason, State
@@ -42,14 +42,12 @@ class TrainerRank:
         comm: MPI.Comm,
         *,
         configuration: Configuration,
-        run_directory: RunDirectory,
-        group: int,
+        files: GroupFiles,
         estimator: int,
     ):
         self._comm = comm
         self._configuration = configuration
-        self._run_directory = run_directory
-        self._group = group
+        self._files = files
         self._estimator = estimator
         self._commands = CommandBox(comm, source=estimator)
         self._outbox = Outbox(comm, tag=REPORT_TAG)
@@ -61,8 +59,8 @@ class TrainerRank:
         device = str(bench.device)
         try:
             with TrainerFile(
-                self._run_directory.rank_file_path(self._group, self._comm.rank),
-                group=self._group,
+                self._files.rank_file_path(self._comm.rank),
+                group=self._files.group,
                 rank=self._comm.rank,
                 device=device,
             ) as file:

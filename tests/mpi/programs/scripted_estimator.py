@@ -17,6 +17,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.group.protocol import Assignment
 from hpc_nas.group.trainer_rank import TrainerRank
 from hpc_nas.group.wire import COMMAND_TAG, Leave, Outbox, ReportBox, Stop, Train
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Reason
 
@@ -106,9 +107,8 @@ def main() -> None:
         (directory.path / "heard.json").write_text(json.dumps(script.heard))
         return
     configuration = Configuration.model_validate_json(directory.configuration_path.read_text())
-    TrainerRank(
-        comm, configuration=configuration, run_directory=directory, group=0, estimator=ESTIMATOR
-    ).run()
+    files = GroupFiles(run_directory=directory, group=0)
+    TrainerRank(comm, configuration=configuration, files=files, estimator=ESTIMATOR).run()
 
 
 if __name__ == "__main__":
