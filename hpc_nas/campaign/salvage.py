@@ -20,6 +20,7 @@ from hpc_nas.records.rank_file import (
     read_rank_file,
     string,
 )
+from hpc_nas.records.versions import upgrade
 from hpc_nas.values import FINAL_STATES, Outcome, Reason, State
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,19 @@ def _tables(path: Path) -> dict[str, Rows]:
     except RecordError as error:
         logger.warning("nothing to salvage there: %s", error)
         return {}
-    return {name: rows for name, rows in found.items() if rows.dtype == _LAYOUT.get(name)}
+    return {
+        name: rows
+        for name in _LAYOUT.keys() & found.keys()
+        if (rows := _upgraded(name, found[name])) is not None
+    }
+
+
+def _upgraded(name: str, rows: Rows) -> Rows | None:
+    """Rows of any schema version in the present layout; None for a table that has our name and not our fields."""
+    try:
+        return upgrade(rows, _LAYOUT[name])
+    except (ValueError, TypeError):
+        return None
 
 
 def _key(row: np.void) -> _Key:

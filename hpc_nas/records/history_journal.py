@@ -110,7 +110,7 @@ def read_history(path: str | os.PathLike[str]) -> HistoryJournal:
     """
     return read_json_lines(
         path,
-        header=_HEADER,
+        headers=(_HEADER,),
         foreign=f"no history of schema version {SCHEMA_VERSION}",
         parse=lambda line: from_line(_LINES.validate_json(line)),
     )

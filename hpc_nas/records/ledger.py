@@ -13,11 +13,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from hpc_nas.errors import RecordError
 from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 from hpc_nas.values import Candidate, Outcome
 
-SCHEMA_VERSION = 1
-_HEADER = b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % SCHEMA_VERSION
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 2 adds keys that may be missing and kinds of events: what version 1 says means the same."""
+_HEADERS = {
+    version: b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % version for version in READABLE_VERSIONS
+}
+_HEADER = _HEADERS[SCHEMA_VERSION]
 
 
 class _Event(BaseModel):
@@ -168,8 +174,8 @@ def read_ledger(path: str | os.PathLike[str]) -> Ledger:
     """
     return read_json_lines(
         path,
-        header=_HEADER,
-        foreign=f"not a ledger of schema version {SCHEMA_VERSION}",
+        headers=tuple(_HEADERS.values()),
+        foreign=f"not a ledger of schema version {', '.join(map(str, READABLE_VERSIONS))}",
         parse=_EVENTS.validate_json,
     )
 
@@ -177,11 +183,14 @@ def read_ledger(path: str | os.PathLike[str]) -> Ledger:
 class LedgerWriter:
     """Appends events. Opening it creates the file, or truncates the damaged tail of the one that is there.
 
+    One of an earlier schema version becomes one of the present version first, and says all that it said.
     Raises RecordError where the file can't be written or is no ledger.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
         num_bytes = read_ledger(path).num_bytes if Path(path).exists() else 0
+        if num_bytes:
+            num_bytes = _upgrade(Path(path), num_bytes=num_bytes)
         self._file = LineFile(path, num_bytes=num_bytes)
         if not num_bytes:
             self._file.write_through(_HEADER)
@@ -201,3 +210,24 @@ class LedgerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _upgrade(path: Path, *, num_bytes: int) -> int:
+    """Put the present version's header on the first `num_bytes`, if they have another one; the new length."""
+    try:
+        sound = path.read_bytes()[:num_bytes]
+        if sound.startswith(_HEADER):
+            return num_bytes
+        upgraded = _HEADER + sound[sound.index(b"\n") + 1 :]
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with open(temporary, "wb") as file:
+            file.write(upgraded)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: can't be brought to schema version {SCHEMA_VERSION}: {error.strerror}; it is as it was. "
+            "Free space or make it writable"
+        ) from error
+    return len(upgraded)

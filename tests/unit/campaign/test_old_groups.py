@@ -156,6 +156,8 @@ def test_what_the_dead_group_had_finished_is_salvaged(tmp_path: Path) -> None:
                 first_batch_time=2.0,
                 signal_time=math.nan,
                 left_time=3.0,
+                start_epoch=0.0,
+                start_batch=0,
                 epochs=0.0,
                 batches=8,
                 train_s=1.0,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.lib import recfunctions as rfn
 
 import estimator
 from estimator import Action, Decision, Forecast
@@ -18,7 +19,7 @@ from hpc_nas.campaign.salvage import salvage
 from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
 from hpc_nas.group.judge import Judge, make_preset
 from hpc_nas.records import layout
-from hpc_nas.records.rank_file import EstimatorFile, TrainerFile
+from hpc_nas.records.rank_file import EstimatorFile, TrainerFile, read_rank_file
 from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.values import Observation, Outcome, Reason, State
 
@@ -81,6 +82,8 @@ def leave(
         first_batch_time=2.0,
         signal_time=math.nan,
         left_time=3.0,
+        start_epoch=0.0,
+        start_batch=0,
         epochs=2.0,
         batches=8,
         train_s=1.0,
@@ -241,6 +244,28 @@ def test_attempts_of_one_candidate_are_kept_apart(tmp_path: Path) -> None:
     assert [round(outcome.estimate or 0.0) for outcome in expected] == [60, 90]
 
 
+def test_group_that_wrote_an_earlier_schema_version_is_salvaged(tmp_path: Path) -> None:
+    """A campaign that began with the version before is resumed with this one."""
+    rows = curve(0, 20)
+    with trainer(tmp_path, 0) as file:
+        for row in rows:
+            file.append_observation(row)
+        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+    content = read_rank_file(tmp_path / "rank-00000.h5").tables
+    later = {"observations": ["carried"], "attempts": ["start_epoch", "start_batch"]}
+    old = {name: rfn.drop_fields(content[name], fields, usemask=False) for name, fields in later.items()}
+    (tmp_path / "rank-00000.h5").unlink()
+    with RowFileWriter(
+        tmp_path / "rank-00000.h5",
+        tables={name: table.dtype for name, table in old.items()},
+        attributes={"kind": "trainer", "schema_version": 2},
+    ) as writer:
+        for name, table in old.items():
+            for found in table.tolist():
+                writer.append(name, found)
+    assert salvaged(tmp_path) == [judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET)]
+
+
 # --- files that are damaged, or somebody else's --------------------------------------------------------------
 
 
@@ -268,7 +293,7 @@ def write_other_fields(path: Path) -> None:
 def write_unknown_words(path: Path) -> None:
     """Our fields, and states that we don't know."""
     outcome = (1, 0, 0, b"perfect", b"luck", 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, b"")
-    attempt = (1, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 1.0, 1.0, 1.0, b"perfect", b"luck", b"")
+    attempt = (1, 0, 1.0, 1.0, 1.0, 1.0, 0.0, 0, 1.0, 1, 1.0, 1.0, 1.0, b"perfect", b"luck", b"")
     foreign(
         path,
         tables={"attempts": layout.ATTEMPT, "outcomes": layout.OUTCOME},

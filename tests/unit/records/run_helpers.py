@@ -41,6 +41,8 @@ def leave(file: TrainerFile, number: int, *, attempt: int, epochs: float) -> Non
         first_batch_time=2.0,
         signal_time=NAN,
         left_time=3.0,
+        start_epoch=0.0,
+        start_batch=0,
         epochs=epochs,
         batches=8,
         train_s=1.0,

@@ -33,13 +33,25 @@ def test_archive_holds_the_whole_record(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["campaign.h5", "run"]
 
 
-def test_archive_of_version_1_is_read(tmp_path: Path) -> None:
+LATER = {
+    1: {
+        "candidates": ["audited"],
+        "observations": ["carried"],
+        "attempts": ["start_epoch", "start_batch"],
+        "forecasts": ["low", "high", "history_version"],
+    },
+    2: {"observations": ["carried"], "attempts": ["start_epoch", "start_batch"]},
+}
+
+
+@pytest.mark.parametrize("version", LATER)
+def test_archive_of_an_earlier_version_is_read(tmp_path: Path, version: int) -> None:
     path = tmp_path / "campaign.h5"
     record = assemble(finished_run(tmp_path / "run"))
     write_archive(record, path)
     with h5py.File(path, "a") as file:
-        file.attrs["schema_version"] = 1
-        for name, later in (("candidates", ["audited"]), ("forecasts", ["low", "high", "history_version"])):
+        file.attrs["schema_version"] = version
+        for name, later in LATER[version].items():
             rows = file[name][:]
             del file[name]
             file[name] = rfn.drop_fields(rows, later, usemask=False)
@@ -102,7 +114,7 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "campaign.h5", path)
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 1, 2"):
+    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 1, 2, 3"):
         load_record(path)
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 1

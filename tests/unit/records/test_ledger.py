@@ -14,7 +14,9 @@ from records_helpers import candidate, finished_campaign, opened, outcome, same
 
 from hpc_nas.errors import RecordError
 from hpc_nas.records.ledger import (
+    AttemptInterrupted,
     AttemptLost,
+    AttemptStarted,
     CampaignClosed,
     CampaignOpened,
     CandidateDrawn,
@@ -23,6 +25,7 @@ from hpc_nas.records.ledger import (
     GroupEnded,
     GroupReported,
     LedgerWriter,
+    NodeExcluded,
     ResultIgnored,
     read_ledger,
 )
@@ -34,6 +37,24 @@ ALL_KINDS: list[Event] = [
     GroupReported(group=0, host="n", pid=7, num_trainers=2, time_s=1.0),
     AttemptLost(candidate=0, attempt=0, group=0, message="died", charged=True, suspect=False, time_s=1.0),
     ResultIgnored(outcome=outcome(0), group=1, why="stale attempt", time_s=1.0),
+    AttemptStarted(
+        candidate=0,
+        attempt=1,
+        group=1,
+        checkpoint="candidate-00000-attempt-000-batch-00000540.pt",
+        time_s=1.0,
+    ),
+    AttemptInterrupted(
+        candidate=0,
+        attempt=1,
+        group=1,
+        how="drained",
+        epochs=1.5,
+        checkpoint=None,
+        message="no room",
+        time_s=1.0,
+    ),
+    NodeExcluded(host="node7", why="two groups died", time_s=1.0),
     GroupEnded(group=0, reason="zwölf Boxkämpfer\njagen Viktor", time_s=1.0),
 ]
 
@@ -50,7 +71,7 @@ def test_every_event_comes_back(tmp_path: Path) -> None:
     ledger = read_ledger(tmp_path / "ledger.jsonl")
     assert ledger.events == tuple(ALL_KINDS)
     assert (ledger.damaged_tail, ledger.num_bytes) == (None, len(data))
-    assert data.splitlines()[0] == b'{"kind": "hpc-nas ledger", "schema_version": 1}'
+    assert data.splitlines()[0] == b'{"kind": "hpc-nas ledger", "schema_version": 2}'
 
 
 @given(
@@ -76,6 +97,23 @@ def test_a_reopened_ledger_goes_on(tmp_path: Path) -> None:
     for event in ALL_KINDS:
         write(tmp_path / "ledger.jsonl", [event])
     assert read_ledger(tmp_path / "ledger.jsonl").events == tuple(ALL_KINDS)
+
+
+def test_ledger_of_version_1_is_read_and_goes_on_as_one_of_the_present_version(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    events = finished_campaign()
+    added = (b',"job_id":""', b',"deadline_time":null', b',"checkpoint":null')
+    lines = write(path, events).replace(b'"schema_version": 2', b'"schema_version": 1')
+    for text in added:
+        assert text in lines
+        lines = lines.replace(text, b"")
+    path.write_bytes(lines + b'{"event": "new')
+    assert read_ledger(path).events == tuple(events)
+    news = NodeExcluded(host="node7", why="two groups died", time_s=1.0)
+    data = write(path, [news])
+    assert read_ledger(path).events == (*events, news)
+    assert data.startswith(b'{"kind": "hpc-nas ledger", "schema_version": 2}\n')
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ledger.jsonl"]
 
 
 def test_ledger_cut_at_any_length_loses_only_its_cut_line(tmp_path: Path) -> None:
@@ -119,11 +157,11 @@ def test_damage_before_the_last_line_is_an_error_with_its_number(tmp_path: Path,
     assert path.read_bytes() == b"".join(lines)
 
 
-@pytest.mark.parametrize("content", [b"hello", b"{}\n", b'{"kind": "hpc-nas ledger", "schema_version": 2}\n'])
+@pytest.mark.parametrize("content", [b"hello", b"{}\n", b'{"kind": "hpc-nas ledger", "schema_version": 3}\n'])
 def test_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger.jsonl"
     path.write_bytes(content)
-    with pytest.raises(RecordError, match="not a ledger of schema version 1"):
+    with pytest.raises(RecordError, match="not a ledger of schema version 1, 2"):
         LedgerWriter(path)
     assert path.read_bytes() == content
 

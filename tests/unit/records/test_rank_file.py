@@ -32,7 +32,7 @@ from hpc_nas.values import Outcome, Reason, State
 def test_observations_come_back(tmp_path: Path) -> None:
     path = tmp_path / "rank-00000.h5"
     first = observation(3)
-    second = first.model_copy(update={"epoch": 1.0, "train_loss": NAN, "val_loss": math.inf})
+    second = first.model_copy(update={"epoch": 1.0, "train_loss": NAN, "val_loss": math.inf, "carried": True})
     with TrainerFile(path, group=1, rank=0, device="cuda:0") as file:
         assert file.path == path
         assert [file.append_observation(value) for value in (first, second)] == [0, 1]
@@ -49,6 +49,8 @@ def test_attempts_come_back(tmp_path: Path) -> None:
         "first_batch_time": 11.0,
         "signal_time": NAN,
         "left_time": 12.0,
+        "start_epoch": 1.5,
+        "start_batch": 27,
         "epochs": 2.25,
         "batches": 9,
         "train_s": 0.5,
@@ -119,7 +121,7 @@ def test_a_file_says_who_wrote_it(tmp_path: Path) -> None:
     attributes = read_rank_file(path).attributes
     assert isinstance(attributes.pop("created_time"), float)
     assert attributes == {
-        "schema_version": 2,
+        "schema_version": 3,
         "kind": "trainer",
         "group": 4,
         "rank": 1,
