@@ -80,16 +80,41 @@ class Engine:
         At and after `max_epochs` it never decides to stop: training ends there by itself, and `conclude` says
         what came of it. Raises InvalidObservation, and takes nothing, if the observation can't be one.
         """
-        self._refuse_fractions(val_accuracy, epoch=epoch)
-        self._curve.append(
-            epoch,
-            val_accuracy=val_accuracy,
-            val_loss=val_loss,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
+        observed = Observed(
+            candidate=self._candidate,
+            epoch=float(epoch),
+            val_accuracy=float(val_accuracy),
+            val_loss=float(val_loss),
+            train_loss=float(train_loss),
+            train_accuracy=float(train_accuracy),
         )
-        decision = self._decide()
-        self._history.observe(
+        version = self._population.version
+        decision = replace(self._decide(self._take(observed)), version=version)
+        self._history.observe(observed)
+        first_stop = decision.stop and self._decision is None
+        if first_stop:
+            self._decision = decision
+        standing = self._standing_after(decision, first_stop=first_stop)
+        if standing is not Standing.RUNNING:
+            self._history.end(Ended(candidate=self._candidate, standing=standing, audited=self._audited))
+        return decision
+
+    def remember(
+        self,
+        epoch: float,
+        *,
+        val_accuracy: float,
+        val_loss: float = math.nan,
+        train_loss: float = math.nan,
+        train_accuracy: float = math.nan,
+    ) -> Forecast | None:
+        """Take one observation that was decided on before, by another engine: its forecast, and no decision.
+
+        For a candidate that goes on from a checkpoint: once its observations so far are remembered, this engine
+        decides as one that has watched it from its first epoch. The history is told nothing, it knows them.
+        Raises InvalidObservation, and takes nothing, where `observe` would.
+        """
+        return self._take(
             Observed(
                 candidate=self._candidate,
                 epoch=float(epoch),
@@ -99,13 +124,6 @@ class Engine:
                 train_accuracy=float(train_accuracy),
             )
         )
-        first_stop = decision.stop and self._decision is None
-        if first_stop:
-            self._decision = decision
-        standing = self._standing_after(decision, first_stop=first_stop)
-        if standing is not Standing.RUNNING:
-            self._history.end(Ended(candidate=self._candidate, standing=standing, audited=self._audited))
-        return decision
 
     def conclude(self) -> Estimate:
         """What this candidate is worth if it was trained to the end, whatever was decided on the way.
@@ -119,17 +137,26 @@ class Engine:
         value = self._curve.best_accuracy if best else self._curve.last_accuracy
         return Estimate(value=value, spread=0.0, source=source)
 
-    def _decide(self) -> Decision:
-        version = self._population.version
+    def _take(self, observed: Observed) -> Forecast | None:
+        """Append to the curve, and forecast from it."""
+        self._refuse_fractions(observed.val_accuracy, epoch=observed.epoch)
+        self._curve.append(
+            observed.epoch,
+            val_accuracy=observed.val_accuracy,
+            val_loss=observed.val_loss,
+            train_loss=observed.train_loss,
+            train_accuracy=observed.train_accuracy,
+        )
         forecast = self._preset.forecaster.forecast(self._curve, self._population)
         self._forecasts.append(forecast)
+        return forecast
+
+    def _decide(self, forecast: Forecast | None) -> Decision:
         if self._decision is not None:
             return replace(self._decision, forecast=forecast)
         if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
-            return replace(go(forecast), version=version)
-        return replace(
-            self._preset.rule.decide(self._curve, self._forecasts, self._population), version=version
-        )
+            return go(forecast)
+        return self._preset.rule.decide(self._curve, self._forecasts, self._population)
 
     def _standing_after(self, decision: Decision, *, first_stop: bool) -> Standing:
         """How the candidate stands that has just been observed; RUNNING if nothing ends by that."""

@@ -152,6 +152,8 @@ def test_what_is_no_accuracy_is_refused_and_changes_nothing(name: str, before: i
             engine.observe(1.0, val_accuracy=bad)
         with pytest.raises(InvalidObservation):
             engine.observe(0.0, val_accuracy=50.0)
+        with pytest.raises(InvalidObservation):
+            engine.remember(1.0, val_accuracy=bad)
     assert repr((engine.forecasts, engine.curve, engine.decision, engine.history.events)) == known
 
 
@@ -218,6 +220,36 @@ def test_in_company_too_and_the_history_of_a_decision_gives_it_again(name: str) 
         forget = Population(history=History(history.events[: decisions[-1].version]), candidate=NEWCOMER)
         forecaster = engine.preset.forecaster
         assert repr(forecaster.forecast(engine.curve, forget)) == repr(decisions[-1].forecast)
+
+    holds()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_remembers_the_beginning_decides_like_what_has_watched_it(name: str) -> None:
+    """Cut anywhere, also where the candidate was paused; what is remembered is told to nobody."""
+
+    @few(MAX_EXAMPLES.get(name, 30) // 2)
+    @given(rows=in_company, others=crowds, share=st.floats(0.0, 1.0))
+    def holds(rows: list[Row], others: list[Event], share: float) -> None:
+        history = History(others)
+        decisions = list(watch(joined(name, history), rows))
+        first_stop = next((i for i, decision in enumerate(decisions) if decision.stop), len(rows) - 1)
+        cut = round(share * first_stop)
+        mirror = MirroredHistory(history.events[: decisions[cut].version])
+        engine, epoch = joined(name, mirror), 0.0
+        for step, accuracy, val_loss, train_loss in rows[:cut]:
+            epoch += step
+            engine.remember(epoch, val_accuracy=accuracy, val_loss=val_loss, train_loss=train_loss)
+        assert engine.decision is None
+        assert mirror.version == decisions[cut].version
+        for decision, (step, accuracy, val_loss, train_loss) in zip(decisions[cut:], rows[cut:], strict=True):
+            for event in history.events[mirror.version : decision.version]:
+                mirror.apply(event)
+            epoch += step
+            again = engine.observe(epoch, val_accuracy=accuracy, val_loss=val_loss, train_loss=train_loss)
+            assert repr(again) == repr(decision)
+            if decision.stop:
+                break  # what is forecast later rests on more than the version of the first stop
 
     holds()
 
