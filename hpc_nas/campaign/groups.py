@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 import parsl
 
-from hpc_nas.configuration import GroupSection
+from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
 from hpc_nas.platforms.supervisor import GroupExit, run_group
@@ -34,11 +34,12 @@ class GroupPool:
         self,
         run_directory: RunDirectory,
         *,
-        section: GroupSection,
+        configuration: Configuration,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._run_directory = run_directory
-        self._section = section
+        self._section = configuration.group
+        self._num_groups = configuration.num_groups
         self._clock = clock
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
         self._futures: dict[int, Future[GroupExit]] = {}
@@ -58,7 +59,7 @@ class GroupPool:
         started: list[int] = []
         if self._clock() < self._not_before:
             return started
-        while len(self._futures) < self._section.num_groups:
+        while len(self._futures) < self._num_groups:
             group = self._run_directory.new_group_number()
             self._run_directory.create_group_dir(group)
             before_start(group)

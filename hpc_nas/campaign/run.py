@@ -157,7 +157,7 @@ class _Run:
                 self.configuration,
                 books=self.books,
                 endpoint=self.endpoint,
-                pool=GroupPool(self.directory, section=self.configuration.group),
+                pool=GroupPool(self.directory, configuration=self.configuration),
                 losses=self.losses,
                 feed=HistoryFeed(self.history, send=self.endpoint.send),
                 progress=self.progress,

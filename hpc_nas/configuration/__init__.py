@@ -1,6 +1,15 @@
 """Campaign files (what) and platform files (where): their schema, defaults and loading."""
 
 from hpc_nas.configuration.loading import load_configuration, parse_setting, read_configuration
+from hpc_nas.configuration.platform import (
+    DeviceVariable,
+    NodeLauncher,
+    Placement,
+    PlatformSection,
+    RankLauncher,
+    Scheduler,
+    parse_walltime,
+)
 from hpc_nas.configuration.schema import (
     CampaignSection,
     Configuration,
@@ -8,7 +17,6 @@ from hpc_nas.configuration.schema import (
     EstimatorSection,
     GroupSection,
     Mode,
-    PlatformSection,
     SearchSection,
     SpaceSection,
     TrainingSection,
@@ -18,14 +26,20 @@ __all__ = [
     "CampaignSection",
     "Configuration",
     "DataSection",
+    "DeviceVariable",
     "EstimatorSection",
     "GroupSection",
     "Mode",
+    "NodeLauncher",
+    "Placement",
     "PlatformSection",
+    "RankLauncher",
+    "Scheduler",
     "SearchSection",
     "SpaceSection",
     "TrainingSection",
     "load_configuration",
     "parse_setting",
+    "parse_walltime",
     "read_configuration",
 ]

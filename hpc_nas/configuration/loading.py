@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hpc_nas.errors import ConfigurationError
 
 CAMPAIGN_TABLES = ("campaign", "data", "space", "search", "training", "estimator", "checkpoints")
 PLATFORM_TABLES = ("platform", "group")
+
+RENAMED = {("group", "num_groups"): "groups_per_node"}  # keys of earlier versions
 
 _Tables = dict[str, dict[str, Any]]
 
@@ -58,17 +61,31 @@ def load_configuration(
 
 
 def read_configuration(path: Path) -> Configuration:
-    """The resolved configuration of a campaign, from its run directory.
+    """The resolved configuration of a campaign, from its run directory; keys of earlier versions are known.
 
     Raises ConfigurationError for a file that is missing, cut, or not a configuration of this version.
     """
     try:
-        return Configuration.model_validate_json(path.read_text(encoding="utf-8"))
+        return Configuration.model_validate_json(_with_names_of_today(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: can't be read: {error}; restore it from a copy") from error
     except ValidationError as error:
         lines = "\n  ".join(_explain(error, {}))
         raise ConfigurationError(f"{path}: not a configuration of this version:\n  {lines}") from None
+
+
+def _with_names_of_today(text: str) -> str:
+    try:
+        tables = json.loads(text)
+    except ValueError:
+        return text  # the schema says what is wrong with it
+    renamed = False
+    for (table, old), new in RENAMED.items():
+        section = tables.get(table) if isinstance(tables, dict) else None
+        if isinstance(section, dict) and old in section and new not in section:
+            section[new] = section.pop(old)
+            renamed = True
+    return json.dumps(tables) if renamed else text
 
 
 def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:
@@ -148,12 +165,15 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
         key = ".".join(location[1:])
         if item["type"] == "extra_forbidden":
             known = _keys_of(location[:-1])
-            lines.append(f"{where}unknown key {location[-1]!r}{nearest(location[-1], known)}")
+            now = RENAMED.get((table, key))
+            advice = f"; did you mean {now!r}?" if now else nearest(location[-1], known)
+            lines.append(f"{where}unknown key {location[-1]!r}{advice}")
         elif item["type"] == "value_error":
             message = str(item["ctx"]["error"])
             if key:
                 message = f"{key} = {item['input']!r} is not allowed: {message}"
-            lines.append(f"{where}{message}" if table else f"{source} {message}")
+            named = message[1:].partition("]")[0]  # the whole's messages begin with the table to blame
+            lines.append(f"{where}{message}" if table else f"{origin.get(named, source)} {message}")
         elif not table:
             lines.append(f"{source}: {item['msg']}")
         else:

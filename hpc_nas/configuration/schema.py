@@ -7,17 +7,18 @@ strategy or preset checks itself.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from hpc_nas.configuration.audit import is_audited
+from hpc_nas.configuration.platform import Placement, PlatformSection
+from hpc_nas.configuration.section import Positive, Section
+from hpc_nas.configuration.shape import problems
 
 Scalar = bool | int | float | str
-Positive = Annotated[int, Field(ge=1)]
+WARN_MARGIN_S = 30.0  # the scheduler's signal comes this long before a drain must have begun
 
 
 class Mode(StrEnum):
@@ -25,20 +26,6 @@ class Mode(StrEnum):
 
     STOP = "stop"  # signal the trainer
     OBSERVE = "observe"  # record it and let the network train to the full budget (ground truth)
-
-
-_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
-
-
-def _address(text: str) -> str:
-    """An IP address or a host name (RFC 1123; underscores as well, its last label not a number alone)."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        last = text.rpartition(".")[2]
-        if len(text) > 253 or not _HOST_NAME.fullmatch(text) or last.isdigit():
-            raise ValueError("neither an IP address nor a host name") from None
-    return text
 
 
 def _scalar(value: Any) -> Any:
@@ -50,13 +37,7 @@ def _scalar(value: Any) -> Any:
 _Option = Annotated[Any, AfterValidator(_scalar)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, ser_json_inf_nan="constants"
-    )
-
-
-class CampaignSection(_Section):
+class CampaignSection(Section):
     """The search as a whole."""
 
     name: str = Field(default="campaign", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -64,7 +45,7 @@ class CampaignSection(_Section):
     seed: int = Field(default=1, ge=0)
 
 
-class DataSection(_Section):
+class DataSection(Section):
     """The data set, and how it is cut. `test` data are never used unless `validate_on_test` asks for it."""
 
     name: str = Field(default="digits", description="a known data set, or the path of a .npz/.h5 file")
@@ -100,7 +81,7 @@ class SearchSection(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """How every candidate is trained. A key that is not set is the space's own recipe."""
 
     max_epochs: float = Field(default=20.0, gt=0.0, le=1e6, description="e_max of PEng4NN, Table II")
@@ -132,7 +113,7 @@ class TrainingSection(_Section):
         return self
 
 
-class EstimatorSection(_Section):
+class EstimatorSection(Section):
     """The estimator preset, its settings, and whether its decisions are carried out."""
 
     preset: str = "peng4nn"
@@ -143,7 +124,7 @@ class EstimatorSection(_Section):
     settings: dict[str, Scalar] = Field(default_factory=dict)
 
 
-class CheckpointsSection(_Section):
+class CheckpointsSection(Section):
     """When the state of a training is kept, so that it can go on elsewhere."""
 
     enabled: bool = Field(default=True, description="false: what is interrupted starts again from nothing")
@@ -154,30 +135,10 @@ class CheckpointsSection(_Section):
     )
 
 
-class PlatformSection(_Section):
-    """The machine. `gpus_per_node = 0` trains on the CPU."""
-
-    name: str = "local"
-    scheduler: Literal["none"] = "none"
-    launcher: Literal["mpiexec"] = "mpiexec"
-    mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
-    addresses: list[Annotated[str, AfterValidator(_address)]] = Field(
-        default_factory=list, description="the campaign's addresses that groups try; empty: all interfaces"
-    )
-    gpus_per_node: int = Field(default=0, ge=0, description="each group has its own")
-    environment: dict[str, str] = Field(default_factory=dict, description="set for every rank")
-    scratch: str | None = Field(
-        default=None, description="node-local directory for rank files, $VARIABLES expanded on the node"
-    )
-    drain_interval_s: float = Field(
-        default=30.0, gt=0.0, description="what lies on scratch is copied to the run directory this often"
-    )
-
-
-class GroupSection(_Section):
+class GroupSection(Section):
     """A worker group: trainers and one estimator, one MPI launch."""
 
-    num_groups: Positive = 1
+    groups_per_node: Positive = 1
     trainers_per_node: Positive = 2
     gpu_share: Positive = Field(default=1, description="trainers that share one GPU")
     threads_per_rank: Positive = 1
@@ -210,7 +171,7 @@ class GroupSection(_Section):
         return -(-self.trainers_per_node // self.gpu_share)
 
 
-class Configuration(_Section):
+class Configuration(Section):
     """Everything that a campaign was told: what from the campaign file, where from the platform file."""
 
     campaign: CampaignSection = CampaignSection()
@@ -224,21 +185,10 @@ class Configuration(_Section):
     group: GroupSection = GroupSection()
 
     @model_validator(mode="after")
-    def _trainers_fit_gpus(self) -> Configuration:
-        gpus, share, groups = self.platform.gpus_per_node, self.group.gpu_share, self.group.num_groups
-        trainers = self.group.trainers_per_node
-        if gpus == 0 or groups * self.group.gpus_per_group <= gpus:
-            return self
-        each = gpus // groups  # groups share no GPU
-        advice = (
-            f"use trainers_per_node = {each * share}, or gpu_share = {-(-trainers // each)}"
-            if each
-            else f"each group needs a GPU of its own: use num_groups = {gpus} at most"
-        )
-        raise ValueError(
-            f"[group]: {groups} group(s) of trainers_per_node = {trainers} but the platform has {gpus} GPUs per "
-            f"node and gpu_share = {share}; {advice}"
-        )
+    def _fits_platform(self) -> Configuration:
+        for problem in problems(self):
+            raise ValueError(problem)
+        return self
 
     @property
     def max_epochs(self) -> float:
@@ -255,3 +205,21 @@ class Configuration(_Section):
     def world_size(self) -> int:
         """Ranks of one group: its trainers and one estimator."""
         return self.group.trainers_per_node + 1
+
+    @property
+    def num_groups(self) -> int:
+        """Worker groups at a time, on all nodes of all blocks."""
+        platform = self.platform
+        blocks = platform.num_blocks if platform.placement == Placement.BLOCKS else 1
+        return blocks * platform.num_nodes * self.group.groups_per_node
+
+    @property
+    def cores_used_per_node(self) -> int:
+        """Cores that the ranks of a node keep busy: its trainers' threads, and one for each estimator."""
+        section = self.group
+        return section.groups_per_node * (section.trainers_per_node * section.threads_per_rank + 1)
+
+    @property
+    def warn_s(self) -> float:
+        """Seconds before the end of an allocation at which the scheduler is asked for its signal."""
+        return self.group.drain_s + WARN_MARGIN_S if self.platform.warn_s is None else self.platform.warn_s

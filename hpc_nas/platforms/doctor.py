@@ -63,7 +63,7 @@ def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
 def _cores(configuration: Configuration) -> Finding:
     cores = len(os.sched_getaffinity(0))
     section = configuration.group
-    busy = section.num_groups * section.trainers_per_node * section.threads_per_rank
+    busy = section.groups_per_node * section.trainers_per_node * section.threads_per_rank
     detail = f"Python {sys.version.split()[0]}, {cores} cores; trainers use {busy} threads"
     if busy <= cores:
         return Finding(name="cores", status="OK", detail=detail)

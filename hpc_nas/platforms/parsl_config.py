@@ -36,7 +36,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
                 label=EXECUTOR_LABEL,
                 address="127.0.0.1",
                 loopback_address="127.0.0.1",
-                max_workers_per_node=section.num_groups,
+                max_workers_per_node=section.groups_per_node,
                 cores_per_worker=1e-3,
                 available_accelerators=group_devices(
                     configuration, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -73,7 +73,7 @@ def group_devices(configuration: Configuration, *, visible: str | None) -> list[
     `visible` is the CUDA_VISIBLE_DEVICES that was granted, None where it is not set; Parsl would write over it.
     Raises LaunchError when it names fewer GPUs than the groups need.
     """
-    gpus, groups = configuration.platform.gpus_per_node, configuration.group.num_groups
+    gpus, groups = configuration.platform.gpus_per_node, configuration.group.groups_per_node
     if gpus == 0:
         return []
     each = configuration.group.gpus_per_group
@@ -85,6 +85,6 @@ def group_devices(configuration: Configuration, *, visible: str | None) -> list[
         raise LaunchError(
             f"CUDA_VISIBLE_DEVICES={visible} grants {len(names)} GPU(s), but {groups} group(s) of {each} need "
             f"{groups * each} (the platform file says {gpus} per node); ask the scheduler for more, or lower "
-            "[group] trainers_per_node or num_groups"
+            "[group] trainers_per_node or groups_per_node"
         )
     return [",".join(names[group * each : (group + 1) * each]) for group in range(groups)]

@@ -25,7 +25,7 @@ from tests.campaign.reproduction import Reproduction, reproduce
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
 
-TWO_GROUPS = (*QUICK, "training.max_epochs=4", "group.num_groups=2", "group.trainers_per_node=1")
+TWO_GROUPS = (*QUICK, "training.max_epochs=4", "group.groups_per_node=2", "group.trainers_per_node=1")
 SEED = 4
 SHARE = 0.2
 

@@ -21,9 +21,10 @@ PUBLIC = {
         *("Promotion", "Reason", "Resumed", "Source", "Standing", "preset", "presets"),
     },
     "hpc_nas.configuration": {
-        *("CampaignSection", "Configuration", "DataSection", "EstimatorSection", "GroupSection", "Mode"),
-        *("PlatformSection", "SearchSection", "SpaceSection", "TrainingSection"),
-        *("load_configuration", "parse_setting", "read_configuration"),
+        *("CampaignSection", "Configuration", "DataSection", "DeviceVariable", "EstimatorSection"),
+        *("GroupSection", "Mode", "NodeLauncher", "Placement", "PlatformSection", "RankLauncher"),
+        *("Scheduler", "SearchSection", "SpaceSection", "TrainingSection"),
+        *("load_configuration", "parse_setting", "parse_walltime", "read_configuration"),
     },
     "hpc_nas.errors": {
         *("ConfigurationError", "DataError", "HpcNasError", "LaunchError", "RecordError"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -180,12 +181,12 @@ def test_trainers_must_find_a_gpu_each(tmp_path: Path) -> None:
     [
         (2, 4, 1, "use trainers_per_node = 3, or gpu_share = 2"),
         (4, 3, 2, "use trainers_per_node = 2, or gpu_share = 3"),  # 12 trainers fit 6 GPUs, 4 groups do not
-        (7, 1, 4, "each group needs a GPU of its own: use num_groups = 6 at most"),
+        (7, 1, 4, "each group needs a GPU of its own: use groups_per_node = 6 at most"),
     ],
 )
 def test_groups_share_no_gpu(groups: int, trainers: int, share: int, advice: str) -> None:
     settings = (
-        f"group.num_groups={groups}",
+        f"group.groups_per_node={groups}",
         f"group.trainers_per_node={trainers}",
         f"group.gpu_share={share}",
         "platform.gpus_per_node=6",
@@ -203,12 +204,21 @@ def test_groups_that_have_their_own_gpus_are_taken(groups: int, trainers: int, s
         None,
         settings=(
             "platform.gpus_per_node=6",
-            f"group.num_groups={groups}",
+            f"group.groups_per_node={groups}",
             f"group.trainers_per_node={trainers}",
             f"group.gpu_share={share}",
         ),
     )
     assert groups * configuration.group.gpus_per_group <= 6
+
+
+def test_stored_configuration_of_an_earlier_version_is_read_by_todays_names(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "configuration.json", '{"group": {"num_groups": 3}, "search": {"alpha": Infinity}}'
+    )
+    configuration = read_configuration(path)
+    assert configuration.group.groups_per_node == configuration.num_groups == 3
+    assert configuration.search.options == {"alpha": math.inf}
 
 
 def test_stored_configuration_is_read_back(tmp_path: Path) -> None:

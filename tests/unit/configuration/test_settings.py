@@ -13,10 +13,14 @@ from hpc_nas.configuration import (
     CampaignSection,
     Configuration,
     DataSection,
+    DeviceVariable,
     EstimatorSection,
     GroupSection,
     Mode,
+    NodeLauncher,
+    Placement,
     PlatformSection,
+    Scheduler,
     SearchSection,
     SpaceSection,
     TrainingSection,
@@ -119,6 +123,7 @@ OPTION_NAMES = st.text("abcdefgh_", min_size=1, max_size=8).filter(
     lambda name: not name.startswith(("_", "model_"))
 )
 OPTIONS = st.dictionaries(OPTION_NAMES, SCALARS, max_size=4)
+NAMES = st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,9}\Z")
 ADDRESSES = st.ip_addresses().map(str) | st.sampled_from(["localhost", "login1", "node-3.cluster.example"])
 POSITIVE = st.floats(min_value=0.0, exclude_min=True, allow_nan=False, allow_infinity=False)
 
@@ -170,12 +175,21 @@ CONFIGURATIONS = st.builds(
     platform=st.builds(
         PlatformSection,
         addresses=st.lists(ADDRESSES, max_size=3),
-        environment=st.dictionaries(TEXT, TEXT, max_size=3),
+        environment=st.dictionaries(NAMES, TEXT.filter(lambda text: "\0" not in text), max_size=3),
         gpus_per_node=st.just(0),
+        scheduler=st.sampled_from([Scheduler.SLURM]),
+        placement=st.sampled_from(Placement),
+        node_launcher=st.sampled_from([NodeLauncher.SRUN]),
+        num_nodes=COUNT,
+        walltime=st.sampled_from(["00:10:00", "1200:00:01"]),
+        device_variable=st.sampled_from(DeviceVariable),
+        account=st.none() | NAMES,
+        directives=st.lists(NAMES.map("--{}".format), max_size=2),
+        setup=st.lists(NAMES, max_size=2),
     ),
     group=st.builds(
         GroupSection,
-        num_groups=COUNT,
+        groups_per_node=COUNT,
         trainers_per_node=COUNT,
         prefetch=st.none() | st.integers(0, 99),
         orphan_grace_s=st.floats(6.0, 1e9),

@@ -15,7 +15,7 @@ from hpc_nas.platforms.parsl_config import group_devices, parsl_config
 def platform(*, gpus: int, groups: int = 1, trainers: int = 1, share: int = 1) -> Configuration:
     return Configuration(
         platform=PlatformSection(gpus_per_node=gpus),
-        group=GroupSection(num_groups=groups, trainers_per_node=trainers, gpu_share=share),
+        group=GroupSection(groups_per_node=groups, trainers_per_node=trainers, gpu_share=share),
     )
 
 
@@ -52,7 +52,7 @@ def test_too_few_granted_gpus_are_told(visible: str, granted: int) -> None:
         group_devices(platform(gpus=2, groups=2), visible=visible)
     assert str(refused.value) == (
         f"CUDA_VISIBLE_DEVICES={visible} grants {granted} GPU(s), but 2 group(s) of 1 need 2 (the platform file "
-        "says 2 per node); ask the scheduler for more, or lower [group] trainers_per_node or num_groups"
+        "says 2 per node); ask the scheduler for more, or lower [group] trainers_per_node or groups_per_node"
     )
 
 
