@@ -27,7 +27,7 @@ def make_preset(configuration: Configuration, *, chance_accuracy: float) -> esti
     """The configured estimator preset; `chance_accuracy` is the largest class's share in percent.
 
     Raises ConfigurationError for an unknown preset or setting, for a value out of its range, and for a preset
-    that pauses candidates.
+    that pauses candidates where there are no checkpoints to go on from.
     """
     section, training = configuration.estimator, configuration.training
     settings = dict(section.settings)
@@ -46,10 +46,11 @@ def make_preset(configuration: Configuration, *, chance_accuracy: float) -> esti
         )
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"[estimator]: {error}") from error
-    if preset.pauses:
+    if preset.pauses and not configuration.checkpoints.enabled:
         raise ConfigurationError(
-            f"[estimator]: preset = {section.preset!r} pauses candidates, and a campaign can't resume them yet; "
-            f"use one that never does: {', '.join(_that_never_pause(training))}"
+            f"[estimator] preset = {section.preset!r} pauses candidates, and with [checkpoints] enabled = false "
+            "they could not go on; use enabled = true, or a preset that never pauses: "
+            f"{', '.join(_that_never_pause(training))}"
         )
     return preset
 

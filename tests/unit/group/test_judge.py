@@ -8,6 +8,7 @@ import pytest
 
 import estimator
 from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
+from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.group.judge import Judge, make_preset
 from hpc_nas.values import Observation, Reason, State
@@ -88,15 +89,16 @@ def test_failed_candidate_has_no_estimate() -> None:
     assert outcome.message == "loss is nan"
 
 
-def test_preset_that_pauses_is_refused_and_the_others_are_named() -> None:
-    """Nobody can resume a candidate in a campaign yet."""
-    configuration = Configuration(estimator=EstimatorSection(preset="asha"))
+def test_preset_that_pauses_needs_checkpoints_and_the_others_are_named() -> None:
+    section = EstimatorSection(preset="asha")
+    assert make_preset(Configuration(estimator=section), chance_accuracy=10.0).pauses
+    configuration = Configuration(estimator=section, checkpoints=CheckpointsSection(enabled=False))
     with pytest.raises(ConfigurationError) as refused:
         make_preset(configuration, chance_accuracy=10.0)
     message = str(refused.value)
     assert message.startswith(
-        "[estimator]: preset = 'asha' pauses candidates, and a campaign can't resume them"
+        "[estimator] preset = 'asha' pauses candidates, and with [checkpoints] enabled = false"
     )
-    named = message.partition("never does: ")[2].split(", ")
+    named = message.partition("never pauses: ")[2].split(", ")
     assert {"peng4nn", "none", "median", "prob-top"} <= set(named)
     assert not {"asha", "hyperband"} & set(named)
