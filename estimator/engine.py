@@ -88,8 +88,7 @@ class Engine:
             train_loss=float(train_loss),
             train_accuracy=float(train_accuracy),
         )
-        version = self._population.version
-        decision = replace(self._decide(self._take(observed)), version=version)
+        decision = self._decide(self._take(observed))
         self._history.observe(observed)
         first_stop = decision.stop and self._decision is None
         if first_stop:
@@ -154,9 +153,11 @@ class Engine:
     def _decide(self, forecast: Forecast | None) -> Decision:
         if self._decision is not None:
             return replace(self._decision, forecast=forecast)
+        version = self._population.version
         if self._curve.last_epoch >= self._preset.max_epochs - SLACK:
-            return go(forecast)
-        return self._preset.rule.decide(self._curve, self._forecasts, self._population)
+            return replace(go(forecast), version=version)
+        decision = self._preset.rule.decide(self._curve, self._forecasts, self._population)
+        return replace(decision, version=version)
 
     def _standing_after(self, decision: Decision, *, first_stop: bool) -> Standing:
         """How the candidate stands that has just been observed; RUNNING if nothing ends by that."""
