@@ -16,6 +16,8 @@ from pathlib import Path
 
 from hpc_nas.configuration import read_configuration
 from hpc_nas.errors import HpcNasError, LaunchError
+from hpc_nas.group.departure import Departure, Notice
+from hpc_nas.group.hangs import NobodyToCharge
 from hpc_nas.group.warden import die_with_parent
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
@@ -27,6 +29,8 @@ def main() -> None:
     """Check that the rank is where it should be, then play its role; leave last words on any error."""
     arguments = _parse_arguments()
     die_with_parent()
+    notice = Notice()
+    notice.listen()  # trainers, too: they leave when the estimator rank says so
     run_directory = RunDirectory.open(arguments.run_dir)
     configuration = read_configuration(run_directory.configuration_path)
     files = GroupFiles(run_directory=run_directory, group=arguments.group, local_dir=arguments.local_dir)
@@ -43,7 +47,13 @@ def main() -> None:
         if comm.rank == comm.size - 1:
             from hpc_nas.group.estimator_rank import run_estimator
 
-            run_estimator(comm, configuration=configuration, files=files, deadline_time=arguments.deadline)
+            departure = Departure(
+                configuration.group,
+                deadline_time=arguments.deadline,
+                notice=notice,
+                request=files.leave_request,
+            )
+            run_estimator(comm, configuration=configuration, files=files, departure=departure)
         else:
             from hpc_nas.group.trainer_rank import TrainerRank
 
@@ -101,6 +111,7 @@ def _leave_last_words(path: Path, *, rank: int, error: BaseException) -> None:
         "error": f"{type(error).__name__}: {error}",
         "traceback": "" if isinstance(error, HpcNasError) else traceback.format_exc(),
         "time_s": time.time(),
+        "charge": not isinstance(error, NobodyToCharge),
     }
     try:
         path.write_text(json.dumps(words), encoding="utf-8")

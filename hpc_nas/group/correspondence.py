@@ -36,7 +36,7 @@ class Correspondence:
         self._deadline_time = deadline_time
         self._alive_path = alive_path
         self._clock = clock
-        self._unacknowledged: dict[_Key, protocol.Ended] = {}
+        self._unacknowledged: dict[_Key, protocol.Ended | protocol.Interrupted] = {}
         self._credits_sent = -1
         self._next_beat = 0.0
         self._next_resend = 0.0
@@ -72,10 +72,11 @@ class Correspondence:
         """Say something that need not be repeated."""
         self._link.send(message)
 
-    def report(self, ended: protocol.Ended) -> None:
-        """Tell a result, and tell it again until it is acknowledged."""
-        self._unacknowledged[ended.outcome.candidate, ended.outcome.attempt] = ended
-        self._link.send(ended)
+    def report(self, end: protocol.Ended | protocol.Interrupted) -> None:
+        """Tell how an attempt ended, and tell it again until it is acknowledged."""
+        what = end.outcome if isinstance(end, protocol.Ended) else end
+        self._unacknowledged[what.candidate, what.attempt] = end
+        self._link.send(end)
 
     def settle(self, *, until: float, silent_s: float, poll_ms: int) -> None:
         """Wait for the acknowledgement of every result: to that time, while the campaign isn't silent for too long."""
@@ -92,8 +93,8 @@ class Correspondence:
             self._show_life()
         if now >= self._next_resend:
             self._next_resend = now + RESEND_INTERVAL_S
-            for ended in self._unacknowledged.values():
-                self._link.send(ended)
+            for end in self._unacknowledged.values():
+                self._link.send(end)
 
     def _show_life(self) -> None:
         """The file's first byte is the first beat, its time the last one (needs no space)."""

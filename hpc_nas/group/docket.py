@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import estimator
 from hpc_nas.configuration import Mode
 from hpc_nas.group.judge import Judge, Verdict
+from hpc_nas.group.protocol import Interrupted
 from hpc_nas.records.history_journal import Line, from_line
 from hpc_nas.values import Observation, Outcome, Reason, State
 
@@ -46,6 +47,16 @@ class Concluded:
     ended_time: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """An attempt that its trainer has left to go on later; all its observations were judged before."""
+
+    interrupted: Interrupted
+
+
+Result = Judged | Concluded | SetAside
+
+
 class Docket:
     """First in, first out: results come in the order in which the work went in.
 
@@ -58,7 +69,7 @@ class Docket:
         self._mode_for = mode_for
         self._history = estimator.MirroredHistory()  # the thread's
         self._judges: dict[_Key, Judge] = {}  # the thread's
-        self._pending: deque[Future[Judged] | Future[Concluded] | Future[None]] = deque()
+        self._pending: deque[Future[Judged] | Future[Concluded] | Future[SetAside] | Future[None]] = deque()
         self.history_version = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
         # So that the rank's loop gets its turn while a fit computes.
@@ -92,7 +103,18 @@ class Docket:
 
         self._pending.append(self._thread.submit(conclude))
 
-    def take(self) -> Judged | Concluded | None:
+    def set_aside(self, interrupted: Interrupted) -> None:
+        """Queue the interruption of an attempt; it has been validated at least as far as its rows say."""
+        key = interrupted.candidate, interrupted.attempt
+
+        def set_aside() -> SetAside:
+            epochs = max(interrupted.epochs, self._judge_of(key).epochs)
+            del self._judges[key]
+            return SetAside(interrupted=interrupted.model_copy(update={"epochs": epochs}))
+
+        self._pending.append(self._thread.submit(set_aside))
+
+    def take(self) -> Result | None:
         """The next result if it is there; never waits."""
         while self._pending and self._pending[0].done():
             result = self._pending.popleft().result()

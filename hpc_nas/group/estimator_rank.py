@@ -9,36 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 
 from mpi4py import MPI
 
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import LaunchError, RecordError
+from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import read_connection
 from hpc_nas.group.correspondence import Correspondence
-from hpc_nas.group.docket import Docket, Judged
+from hpc_nas.group.crew import Crew
+from hpc_nas.group.departure import MARGIN_S, Departure
+from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.group.hangs import Hang, NobodyToCharge
+from hpc_nas.group.interruptions import INTERRUPTED, Interruptions
 from hpc_nas.group.judge import make_preset
 from hpc_nas.group.link import CampaignLink
-from hpc_nas.group.readers import ObservationReaders
 from hpc_nas.group.results import Results
-from hpc_nas.group.roster import Roster
-from hpc_nas.group.wire import (
-    COMMAND_TAG,
-    Failed,
-    Leave,
-    Left,
-    Outbox,
-    Present,
-    ReportBox,
-    Ring,
-    Stop,
-    Taken,
-    Train,
-)
+from hpc_nas.group.rows import Rows
+from hpc_nas.group.wire import Failed, Left, Present, ReportBox, Ring, Saved, Taken
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import EstimatorFile
+from hpc_nas.values import Observation, Reason, State
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +38,7 @@ IDLE_POLL_MS = 20  # while no trainer trains: all there is to hear comes through
 
 
 class EstimatorRank:
-    """Serves a group's trainers until the campaign sends the group away or falls silent."""
+    """Serves a group's trainers until it is time to leave."""
 
     def __init__(
         self,
@@ -56,89 +47,89 @@ class EstimatorRank:
         configuration: Configuration,
         files: GroupFiles,
         correspondence: Correspondence,
+        departure: Departure,
         file: EstimatorFile,
     ):
-        trainers = comm.size - 1
-        section = configuration.group
         self._configuration = configuration
         self._group = files.group
         self._campaign = correspondence
+        self._departure = departure
         self._results = Results(file, correspondence=correspondence)
         self._reports = ReportBox(comm)
-        self._outbox = Outbox(comm, tag=COMMAND_TAG)
-        self._roster = Roster(
-            num_trainers=trainers, prefetch=section.prefetch if section.prefetch is not None else trainers
-        )
-        self._paths = {rank: files.rank_file_path(rank) for rank in range(trainers)}
-        self._rung_paths = frozenset(self._paths.values())
-        self._readers = ObservationReaders(files.rank_files_dir, own=files.rank_file_path(comm.rank))
-        self._rung: set[Path] = set()
-        self._devices: dict[int, str] = {}
-        self._present_by = time.monotonic() + section.start_timeout_s
-        self._leave_reason: str | None = None
+        self._crew = Crew(comm, section=configuration.group)
+        self._rows = Rows(files, own_rank=comm.rank)
+        self._interruptions = Interruptions()
+        self._hung: list[str] = []
 
     def run(self) -> None:
-        """Greet the campaign, serve, leave in order."""
+        """Greet the campaign, serve, leave in order. Raises NobodyToCharge where a trainer does not answer."""
         welcome = self._campaign.greet(timeout_s=self._configuration.group.orphan_grace_s)
         preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
         self._needs_history = not preset.alone
         self._docket = Docket(preset, mode_for=self._configuration.mode_for)
         try:
-            while self._leave_reason is None:
-                self._step()
+            while not self._departure.look(silent_s=self._campaign.silent_s):
+                self._turn(POLL_MS if self._crew.busy or self._docket else IDLE_POLL_MS)
+                self._crew.check_present()
+                for hang in self._crew.overdue():
+                    self._give_up_on(hang)
             self._leave()
         finally:
             self._docket.close()
+            self._rows.close()
 
-    # --- one round ---------------------------------------------------------------------------------------
+    # --- one turn ----------------------------------------------------------------------------------------
 
-    def _step(self) -> None:
-        busy = not self._roster.all_present or self._roster.running or self._docket
-        for message in self._campaign.hear(timeout_ms=POLL_MS if busy else IDLE_POLL_MS):
+    def _turn(self, timeout_ms: int) -> None:
+        for message in self._campaign.hear(timeout_ms=timeout_ms):
             self._obey(message)
         self._take_reports()
         self._place()
-        self._read()
+        for observation, lag_s in self._rows.read():
+            self._take_row(observation, lag_s=lag_s)
         self._take_results()
         self._keep_up()
-        if not self._roster.all_present and time.monotonic() > self._present_by:
-            raise LaunchError(
-                f"only trainers {sorted(self._devices)} of {len(self._paths)} were ready within "
-                f"{self._configuration.group.start_timeout_s:g} s"
-            )
-        if self._campaign.silent_s > self._configuration.group.orphan_grace_s / 2:
-            self._leave_reason = f"the campaign has been silent for {self._campaign.silent_s:.0f} s"
+
+    def _obey(self, message: protocol.FromCampaign) -> None:
+        if isinstance(message, protocol.Assign):
+            self._crew.receive(message.assignments)
+        elif isinstance(message, protocol.HistoryEvents):
+            self._docket.learn(message.events, first_version=message.first_version)
+        elif isinstance(message, protocol.Leave):
+            self._departure.leave(message.reason)
 
     def _take_reports(self) -> None:
         while (item := self._reports.poll()) is not None:
             trainer, report = item
             if isinstance(report, Ring):
-                self._rung.add(self._paths[trainer])
+                self._rows.ring(trainer)
             elif isinstance(report, Left):
                 self._on_left(trainer, report)
+            elif isinstance(report, Saved):
+                if (interrupted := self._interruptions.saved(report)) is not None:
+                    self._docket.set_aside(interrupted)
             elif isinstance(report, Taken):
                 self._campaign.send(
                     protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
                 )
             elif isinstance(report, Present):
-                self._on_present(trainer, report)
+                if (devices := self._crew.present(trainer, report)) is not None:
+                    self._campaign.send(protocol.Ready(devices=devices))
             elif isinstance(report, Failed):
-                self._roster.lost(trainer)
+                self._crew.drop(trainer)
                 self._campaign.send(protocol.Trouble(message=report.message))
 
-    def _on_present(self, trainer: int, report: Present) -> None:
-        self._devices[trainer] = report.device
-        self._roster.present(trainer)
-        if self._roster.all_present:
-            devices = [self._devices[rank] for rank in sorted(self._devices)]
-            self._campaign.send(protocol.Ready(devices=devices))
-
     def _on_left(self, trainer: int, report: Left) -> None:
-        self._roster.left(trainer)
+        key = (report.candidate, report.attempt)
+        self._crew.left(trainer, key=key)
         self._place()  # first of all: the freed trainer goes on
-        self._read_file(self._paths[trainer])  # its last rows come before its conclusion
+        for observation, lag_s in self._rows.read_file_of(trainer):  # they come before its conclusion
+            self._take_row(observation, lag_s=lag_s)
+        if report.state in INTERRUPTED:
+            self._interruptions.left(trainer, report)
+            return
         self._docket.conclude(
-            (report.candidate, report.attempt),
+            key,
             trainer=trainer,
             state=report.state,
             reason=report.reason,
@@ -147,41 +138,28 @@ class EstimatorRank:
         )
 
     def _place(self) -> None:
-        for trainer, assignment in self._roster.place():
-            self._outbox.send(Train(assignment=assignment), to=trainer)
+        self._crew.place()
         self._keep_up()
 
     def _keep_up(self) -> None:
         version = self._docket.history_version if self._needs_history else None
-        self._campaign.keep_up(credits=self._roster.credits, history_version=version)
-
-    def _obey(self, message: protocol.FromCampaign) -> None:
-        if isinstance(message, protocol.Assign):
-            self._roster.receive(message.assignments)
-        elif isinstance(message, protocol.HistoryEvents):
-            self._docket.learn(message.events, first_version=message.first_version)
-        elif isinstance(message, protocol.Leave):
-            self._leave_reason = message.reason
+        self._campaign.keep_up(credits=self._crew.credits, history_version=version)
 
     # --- rows, forecasts, decisions ----------------------------------------------------------------------
 
-    def _read(self) -> None:
-        for path in tuple(self._rung):
-            self._rung.discard(path)
-            self._read_file(path)
-        for observation, lag_s in self._readers.scan(rung=self._rung_paths):
-            self._docket.observe(observation, read_lag_s=lag_s)
-
-    def _read_file(self, path: Path) -> None:
-        for observation, lag_s in self._readers.read(path):
-            self._docket.observe(observation, read_lag_s=lag_s)
+    def _take_row(self, observation: Observation, *, lag_s: float) -> None:
+        self._docket.observe(observation, read_lag_s=lag_s)
+        if not observation.carried:
+            self._crew.observed((observation.candidate, observation.attempt))
 
     def _take_results(self) -> None:
         while (result := self._docket.take()) is not None:
             if isinstance(result, Judged):
                 self._carry_out(result)
-            else:
+            elif isinstance(result, Concluded):
                 self._results.concluded(result)
+            else:
+                self._results.set_aside(result)
 
     def _carry_out(self, judged: Judged) -> None:
         """Signal first, then record, then tell."""
@@ -190,54 +168,77 @@ class EstimatorRank:
         if verdict is None:
             logger.warning("candidate %d attempt %d: row ignored: %s", *key, judged.error)
             return
-        trainer = self._roster.trainer_of(*key)
+        trainer = self._crew.trainer_of(key)
         if verdict.signal is not None and trainer is not None:
-            self._outbox.send(Stop(candidate=key[0], attempt=key[1], reason=verdict.signal), to=trainer)
+            self._crew.signal(verdict.signal, key=key, trainer=trainer)
             self._results.signalled(key, decided_time=judged.decided_time)
         self._results.judged(judged, trainer=trainer)
 
     # --- leaving -----------------------------------------------------------------------------------------
 
+    def _give_up_on(self, hang: Hang) -> None:
+        """The candidate has failed; the group must go, since a rank of it that hangs can't be replaced."""
+        message = (
+            f"{self._crew.where(hang.trainer)} has shown nothing for {hang.silent_s:.0f} s, "
+            f"{hang.allowed_s:.0f} s are allowed: it hangs"
+        )
+        logger.error("candidate %d attempt %d: %s", *hang.key, message)
+        self._crew.drop(hang.trainer)
+        self._docket.conclude(
+            hang.key,
+            trainer=hang.trainer,
+            state=State.FAILED,
+            reason=Reason.HUNG,
+            message=message,
+            ended_time=time.time(),
+        )
+        self._hung.append(message)
+        self._departure.leave(message)
+
     def _leave(self) -> None:
-        """Send the trainers away, judge what is left, tell the campaign; all within the grace time."""
-        assert self._leave_reason is not None
-        grace_s = self._configuration.group.orphan_grace_s
-        logger.info("group %d leaves: %s", self._group, self._leave_reason)
-        self._roster.close()
-        for trainer in sorted(self._paths):
-            self._outbox.send(Leave(), to=trainer)
-        deadline = time.monotonic() + grace_s / 4
-        while (self._roster.running or self._docket) and time.monotonic() < deadline:
-            self._take_reports()
+        """Send the trainers away, wait for their checkpoints, judge what is left, tell the campaign."""
+        assert self._departure.reason is not None
+        logger.info("group %d leaves: %s", self._group, self._departure.reason)
+        self._crew.send_away()
+        self._departure.begin()
+        while self._unfinished and self._departure.may_go_on(silent_s=self._campaign.silent_s):
+            self._turn(POLL_MS)
+        for interrupted in self._interruptions.give_up("its checkpoint was not written in time"):
+            self._docket.set_aside(interrupted)
+        until = max(self._departure.until, time.monotonic() + MARGIN_S)
+        while self._docket and time.monotonic() < until:
             self._take_results()
             time.sleep(POLL_MS / 1000)
-        self._campaign.send(protocol.Goodbye(reason=self._leave_reason))
-        self._campaign.settle(until=deadline, silent_s=grace_s / 2, poll_ms=POLL_MS)
-        self._readers.close()
-        if self._roster.running:
-            raise LaunchError(
-                f"trainers {sorted(self._roster.running)} did not leave within {grace_s / 4:.0f} s"
-            )
-        self._outbox.flush(timeout_s=1.0)
+        self._campaign.send(protocol.Goodbye(reason=self._departure.reason))
+        self._campaign.settle(until=until, silent_s=self._departure.silence_limit_s, poll_ms=POLL_MS)
+        stayed = [f"{self._crew.where(trainer)} did not leave in time" for trainer in self._crew.training]
+        if self._hung or stayed:
+            raise NobodyToCharge("; ".join(self._hung + stayed))
+        self._crew.flush(timeout_s=1.0)
+
+    @property
+    def _unfinished(self) -> bool:
+        return bool(self._crew.training or self._interruptions or self._docket)
 
 
 def run_estimator(
-    comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, deadline_time: float | None
+    comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, departure: Departure
 ) -> None:
     """Open the line and the file, serve, and report records that can't be written before giving up."""
     directory, group = files.run_directory, files.group
     link = CampaignLink(read_connection(directory.connection_path), group=group)
+    correspondence = Correspondence(
+        link, alive_path=directory.alive_path(group), deadline_time=departure.deadline_time
+    )
+    path = files.rank_file_path(comm.rank)
     try:
-        with EstimatorFile(
-            files.rank_file_path(comm.rank), group=group, rank=comm.rank, device="none"
-        ) as file:
+        with EstimatorFile(path, group=group, rank=comm.rank, device="none") as file:
             EstimatorRank(
                 comm,
                 configuration=configuration,
                 files=files,
-                correspondence=Correspondence(
-                    link, alive_path=directory.alive_path(group), deadline_time=deadline_time
-                ),
+                correspondence=correspondence,
+                departure=departure,
                 file=file,
             ).run()
     except (RecordError, OSError) as error:

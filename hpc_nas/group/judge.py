@@ -68,12 +68,20 @@ def _that_never_pause(training: TrainingSection) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signal:
+    """To be sent to the trainer now: stop or pause, and why."""
+
+    action: estimator.Action
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What one observation led to, and the version of the history that all of it rests on."""
 
     decision: estimator.Decision
     history_version: int
-    signal: Reason | None  # to be sent to the trainer now
+    signal: Signal | None
 
 
 class Judge:
@@ -98,28 +106,29 @@ class Judge:
         self._candidate = candidate
         self._attempt = attempt
         self._stop: estimator.Decision | None = None
+        self._signalled = False
         self._best = -math.inf
         self._epoch = 0.0
         self.num_observations = 0
 
     def observe(self, row: Observation) -> Verdict:
-        """Forecast from the curve so far. Raises estimator.InvalidObservation for a row that can't be."""
+        """Forecast from the curve so far, and decide unless an earlier attempt has decided on this row.
+
+        Raises estimator.InvalidObservation for a row that can't be.
+        """
         history_version = self._engine.history.version
-        decision = self._engine.observe(
-            row.epoch,
-            val_accuracy=row.val_accuracy,
-            val_loss=row.val_loss,
-            train_loss=row.train_loss,
-            train_accuracy=row.train_accuracy,
-        )
+        decision = self._remember(row) if row.carried else self._engine.observe(row.epoch, **_figures(row))
         self._best = max(self._best, row.val_accuracy)
         self._epoch = row.epoch
         self.num_observations += 1
-        first = decision.stop and self._stop is None
-        if first:
+        if decision.stop and self._stop is None:
             self._stop = decision
-        signal = Reason(decision.reason) if first and self._mode is Mode.STOP and decision.reason else None
-        return Verdict(decision=decision, history_version=history_version, signal=signal)
+        return Verdict(decision=decision, history_version=history_version, signal=self._signal(decision))
+
+    @property
+    def epochs(self) -> float:
+        """Validated so far, in earlier attempts too."""
+        return self._epoch
 
     def conclude(self, state: State, *, reason: Reason, message: str = "") -> Outcome:
         """The outcome, given how the trainer left: `state` and `reason` are the trainer's word.
@@ -145,6 +154,23 @@ class Judge:
             epochs=self._epoch,
             message=message,
         )
+
+    def _remember(self, row: Observation) -> estimator.Decision:
+        version = self._engine.history.version
+        forecast = self._engine.remember(row.epoch, **_figures(row))
+        return estimator.Decision(action=estimator.Action.GO, forecast=forecast, version=version)
+
+    def _signal(self, decision: estimator.Decision) -> Signal | None:
+        """One at most in an attempt: after it the trainer leaves, and rows that it had written change nothing."""
+        if decision.reason is None or self._signalled or self._mode is not Mode.STOP:
+            return None
+        self._signalled = True
+        return Signal(action=decision.action, reason=Reason(decision.reason))
+
+
+def _figures(row: Observation) -> dict[str, float]:
+    names = ("val_accuracy", "val_loss", "train_loss", "train_accuracy")
+    return {name: getattr(row, name) for name in names}
 
 
 def _finite(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ import time
 
 from hpc_nas.group import protocol
 from hpc_nas.group.correspondence import Correspondence
-from hpc_nas.group.docket import Concluded, Judged
+from hpc_nas.group.docket import Concluded, Judged, SetAside
 from hpc_nas.records.rank_file import EstimatorFile
 from hpc_nas.values import Observation
 
@@ -15,7 +15,7 @@ _Key = tuple[int, int]
 
 
 class Results:
-    """Records and tells each result of the docket, and remembers when an attempt was signalled to stop."""
+    """Records and tells each result of the docket, and remembers when an attempt was signalled."""
 
     def __init__(self, file: EstimatorFile, *, correspondence: Correspondence):
         self._file = file
@@ -23,7 +23,7 @@ class Results:
         self._times: dict[_Key, tuple[float, float]] = {}  # decided, signal sent
 
     def signalled(self, key: _Key, *, decided_time: float) -> None:
-        """The trainer of this attempt, (candidate, attempt), was just signalled to stop."""
+        """The trainer of this attempt, (candidate, attempt), was just signalled to stop or to pause."""
         self._times[key] = (decided_time, time.time())
 
     def judged(self, judged: Judged, *, trainer: int | None) -> None:
@@ -39,6 +39,7 @@ class Results:
             fit_s=judged.fit_s,
             read_lag_s=judged.read_lag_s,
             time_s=judged.decided_time,
+            carried=observation.carried,
         )
         forecast = verdict.decision.forecast
         value = forecast.value if forecast is not None else None
@@ -57,6 +58,12 @@ class Results:
             ended_time=concluded.ended_time,
         )
         self._correspondence.report(protocol.Ended(trainer=concluded.trainer, outcome=outcome))
+
+    def set_aside(self, result: SetAside) -> None:
+        """An attempt that is to go on later: it has no outcome, the trainer's own record says how far it came."""
+        interrupted = result.interrupted
+        self._times.pop((interrupted.candidate, interrupted.attempt), None)
+        self._correspondence.report(interrupted)
 
 
 def _progress(observation: Observation, *, trainer: int | None, forecast: float | None) -> protocol.Progress:

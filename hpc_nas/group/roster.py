@@ -22,6 +22,7 @@ class Roster:
         self._held: deque[Assignment] = deque()
         self._running: dict[int, Assignment] = {}
         self._received = 0
+        self._closed = False
 
     @property
     def all_present(self) -> bool:
@@ -33,6 +34,8 @@ class Roster:
         """Assignments the campaign may have sent in all; 0 until every trainer is there."""
         if not self.all_present:
             return 0
+        if self._closed:
+            return self._received
         wanted = len(self._free) + self._prefetch - len(self._held)
         return self._received + max(0, wanted)
 
@@ -49,12 +52,13 @@ class Roster:
     def receive(self, assignments: list[Assignment]) -> None:
         """Assignments have come from the campaign."""
         self._received += len(assignments)
-        self._held.extend(assignments)
+        if not self._closed:
+            self._held.extend(assignments)
 
     def close(self) -> None:
         """Nothing is placed any more: what is held goes back to the campaign with the group's end."""
         self._held.clear()
-        self._prefetch = 0
+        self._closed = True
 
     def place(self) -> list[tuple[int, Assignment]]:
         """Hand held assignments to free trainers; the caller sends what is returned."""
@@ -72,9 +76,9 @@ class Roster:
             self._free.append(trainer)
         return assignment
 
-    def lost(self, trainer: int) -> None:
-        """A trainer can't go on: it is neither busy nor free any more."""
-        self._running.pop(trainer, None)
+    def lost(self, trainer: int) -> Assignment | None:
+        """A trainer can't go on: it is neither busy nor free any more; what it had, or None if it had nothing."""
+        return self._running.pop(trainer, None)
 
     def trainer_of(self, candidate: int, attempt: int) -> int | None:
         """Who trains this attempt now; None if nobody does (it is over: a signal would be stale)."""

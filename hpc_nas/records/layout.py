@@ -23,6 +23,7 @@ Attribute = str | int | float
 
 WORD = "S16"  # an enum's value
 TEXT = "S240"  # a message for people
+CARRIED = "carried"  # the reason of a forecast whose row was decided on in an earlier attempt
 
 OBSERVATION = np.dtype(
     [

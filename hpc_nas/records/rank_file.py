@@ -149,8 +149,9 @@ class EstimatorFile(_RankFile):
         fit_s: float,
         read_lag_s: float,
         time_s: float,
+        carried: bool = False,
     ) -> int:
-        """Record what the estimator made of one observation, with the forecast or without one."""
+        """Record what the estimator made of one observation, carried or its own, with the forecast or without one."""
         shown = _NO_FORECAST if decision.forecast is None else _figures(decision.forecast)
         return self._writer.append(
             "forecasts",
@@ -160,7 +161,7 @@ class EstimatorFile(_RankFile):
                 epoch,
                 *shown,
                 text(decision.action, layout.WORD),
-                text(decision.reason or "", layout.WORD),
+                text(layout.CARRIED if carried else decision.reason or "", layout.WORD),
                 decision.estimate,
                 history_version,
                 fit_s,

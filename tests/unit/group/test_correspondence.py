@@ -23,6 +23,10 @@ class Line:
     def send(self, message: protocol.FromGroup) -> None:
         self.sent.append(message)
 
+    def connect(self, hello: protocol.Hello, *, timeout_s: float) -> protocol.Welcome:
+        self.sent.append(hello)
+        return protocol.Welcome(chance_accuracy=10.0)
+
     def poll(self, timeout_ms: int) -> list[protocol.FromCampaign]:
         taken, self.coming = self.coming, []
         return taken
@@ -89,6 +93,29 @@ def test_result_is_told_again_until_it_is_acknowledged(rank: Rank) -> None:
     rank.correspondence.hear(timeout_ms=0)
     assert rank.correspondence.settled
     assert rank.keep_up(after_s=5.0) == ["beat"]
+
+
+def test_interruption_is_told_again_like_an_end(rank: Rank) -> None:
+    interrupted = protocol.Interrupted(
+        trainer=0, candidate=7, attempt=2, how="paused", epochs=3.0, checkpoint="seven.pt"
+    )
+    rank.keep_up(after_s=0.0)
+    rank.correspondence.report(interrupted)
+    assert rank.keep_up(after_s=5.0) == ["beat", "interrupted"]
+    rank.line.coming = [protocol.Acknowledge(candidate=7, attempt=1)]  # of its attempt before
+    rank.correspondence.hear(timeout_ms=0)
+    assert not rank.correspondence.settled
+    rank.line.coming = [protocol.Acknowledge(candidate=7, attempt=2)]
+    rank.correspondence.hear(timeout_ms=0)
+    assert rank.correspondence.settled
+
+
+def test_campaign_is_told_when_the_allocation_ends(rank: Rank, tmp_path: Path) -> None:
+    greeting = Correspondence(rank.line, alive_path=tmp_path / "alive", deadline_time=123.5)  # type: ignore[arg-type]
+    assert greeting.greet(timeout_s=1.0) == protocol.Welcome(chance_accuracy=10.0)
+    (hello,) = rank.line.sent
+    assert isinstance(hello, protocol.Hello)
+    assert hello.deadline_time == 123.5
 
 
 def test_leaving_waits_for_acknowledgements_but_not_for_a_silent_campaign(rank: Rank) -> None:

@@ -19,7 +19,9 @@ from estimator.presets.base import Preset
 from estimator.rules import NeverStop
 from estimator.values import Forecast, Source
 from hpc_nas.configuration import Mode
-from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.group.docket import Concluded, Docket, Judged, Result, SetAside
+from hpc_nas.group.judge import Signal
+from hpc_nas.group.protocol import Interrupted
 from hpc_nas.records.history_journal import to_line
 from hpc_nas.values import Observation, Reason, State
 
@@ -76,9 +78,9 @@ def learn(docket: Docket, first: int, last: int) -> None:
     docket.learn([to_line(event) for event in EVENTS[first:last]], first_version=first)
 
 
-def results(docket: Docket) -> list[Judged | Concluded]:
+def results(docket: Docket) -> list[Result]:
     """All that is queued, once it is done."""
-    found: list[Judged | Concluded] = []
+    found: list[Result] = []
     deadline = time.monotonic() + 30.0
     while docket:
         assert time.monotonic() < deadline
@@ -147,6 +149,22 @@ def test_attempt_is_concluded_after_its_last_row(docket: Docket) -> None:
     assert (concluded.trainer, concluded.outcome.estimate, concluded.outcome.epochs) == (1, 40.0, 0.5)
 
 
+@pytest.mark.parametrize("epochs", [0.0, 0.5])
+def test_attempt_is_set_aside_after_its_last_row_and_begins_anew_later(docket: Docket, epochs: float) -> None:
+    """What is known of its epochs without its checkpoint is what its rows say."""
+    interrupted = Interrupted(
+        trainer=1, candidate=9, attempt=0, how="paused", epochs=epochs, checkpoint=None, message="full"
+    )
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    docket.set_aside(interrupted)
+    docket.observe(observation(0.5), read_lag_s=0.0)
+    judged, set_aside, again = results(docket)
+    assert isinstance(judged, Judged)
+    assert set_aside == SetAside(interrupted=interrupted.model_copy(update={"epochs": 0.5}))
+    assert isinstance(again, Judged)
+    assert again.error == ""
+
+
 def test_audited_candidate_is_never_signalled() -> None:
     preset = estimator.preset("i-epoch", max_epochs=20.0, epochs=1.0)
     docket = Docket(preset, mode_for=lambda number: Mode.OBSERVE if number == 4 else Mode.STOP)
@@ -162,6 +180,6 @@ def test_audited_candidate_is_never_signalled() -> None:
     assert signals == {
         (4, 1.0): None,
         (4, 1.5): None,
-        (5, 1.0): Reason.BUDGET,
+        (5, 1.0): Signal(action=estimator.Action.STOP, reason=Reason.BUDGET),
         (5, 1.5): None,
     }

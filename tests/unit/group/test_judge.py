@@ -7,14 +7,15 @@ import math
 import pytest
 
 import estimator
+from estimator import Action, Standing
 from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.errors import ConfigurationError
-from hpc_nas.group.judge import Judge, make_preset
+from hpc_nas.group.judge import Judge, Signal, make_preset
 from hpc_nas.values import Observation, Reason, State
 
 
-def observation(epoch: float, accuracy: float) -> Observation:
+def observation(epoch: float, accuracy: float, *, carried: bool = False) -> Observation:
     return Observation(
         candidate=3,
         attempt=1,
@@ -27,6 +28,7 @@ def observation(epoch: float, accuracy: float) -> Observation:
         train_s=1.0,
         validate_s=0.1,
         time_s=1.0,
+        carried=carried,
     )
 
 
@@ -48,7 +50,7 @@ def saturating(count: int) -> list[Observation]:
 def test_decision_is_signalled_once() -> None:
     verdicts = [judge_.observe(row) for judge_ in [judge(Mode.STOP)] for row in saturating(12)]
     signals = [verdict.signal for verdict in verdicts if verdict.signal is not None]
-    assert signals == [Reason.CONVERGED]
+    assert signals == [Signal(action=Action.STOP, reason=Reason.CONVERGED)]
 
 
 def test_stopped_candidate_keeps_the_estimate_of_its_decision() -> None:
@@ -78,6 +80,56 @@ def test_decision_that_came_too_late_gives_way_to_what_was_measured() -> None:
 def test_mode_observe_never_signals() -> None:
     subject = judge(Mode.OBSERVE)
     assert [subject.observe(row).signal for row in saturating(20)] == [None] * 20
+
+
+def pausing_judge(mode: Mode = Mode.STOP) -> Judge:
+    """Of a candidate that is worse than the three that have come to every rung of ASHA (1, 3, 9 epochs)."""
+    history = estimator.MirroredHistory()
+    for other in range(10, 13):
+        for epoch in (1.0, 3.0, 9.0):
+            history.apply(estimator.Observed(candidate=other, epoch=epoch, val_accuracy=80.0 + other))
+        history.apply(estimator.Ended(candidate=other, standing=Standing.PAUSED))
+    asha = estimator.preset("asha", max_epochs=27.0, epochs_per_interval=0.5)
+    return Judge(asha, history=history, mode=mode, candidate=3, attempt=1)
+
+
+def test_pause_is_signalled_once_though_the_trainer_goes_on_for_a_while() -> None:
+    subject = pausing_judge()
+    signals = [subject.observe(observation(0.5 * n, 50.0)).signal for n in range(1, 8)]
+    pause = Signal(action=Action.PAUSE, reason=Reason.RUNG)
+    assert signals == [None, pause, None, None, None, None, None]
+
+
+def test_audited_candidate_is_not_paused() -> None:
+    subject = pausing_judge(Mode.OBSERVE)
+    assert [subject.observe(observation(0.5 * n, 50.0)).signal for n in range(1, 8)] == [None] * 7
+
+
+def test_pause_that_came_too_late_changes_nothing() -> None:
+    subject = pausing_judge()
+    for n in range(1, 8):
+        subject.observe(observation(0.5 * n, 50.0 + n))
+    outcome = subject.conclude(State.FINISHED, reason=Reason.FULL_BUDGET)
+    assert (outcome.state, outcome.estimate, outcome.epochs) == (State.FINISHED, 57.0, 3.5)
+
+
+def test_carried_rows_are_forecast_and_not_decided_on() -> None:
+    """The first attempt decided at the seventh row; the second begins there and decides on its own first row."""
+    rows = saturating(12)
+    first = judge(Mode.STOP)
+    seen = [first.observe(row) for row in rows]
+    (cut,) = [index for index, verdict in enumerate(seen) if verdict.signal]
+    second = judge(Mode.STOP)
+    carried = [
+        second.observe(row.model_copy(update={"carried": True, "attempt": 2})) for row in rows[: cut + 1]
+    ]
+    assert {verdict.decision.action for verdict in carried} == {Action.GO}
+    assert [verdict.decision.forecast for verdict in carried] == [
+        verdict.decision.forecast for verdict in seen[: cut + 1]
+    ]
+    assert second.epochs == rows[cut].epoch
+    verdict = second.observe(rows[cut + 1])
+    assert verdict.signal == Signal(action=Action.STOP, reason=Reason.CONVERGED)
 
 
 def test_failed_candidate_has_no_estimate() -> None:

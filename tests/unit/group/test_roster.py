@@ -54,8 +54,22 @@ def test_closed_roster_places_nothing_on_a_trainer_that_becomes_free() -> None:
     roster.place()
     roster.close()
     roster.left(0)
+    roster.receive([assignment(9)])  # it crossed the group's leaving
     assert roster.place() == []
     assert roster.running == {}
+    assert roster.credits == 3  # all that it was sent, and no more is asked for
+
+
+def test_lost_trainer_is_neither_busy_nor_free() -> None:
+    roster = Roster(num_trainers=1, prefetch=1)
+    roster.present(0)
+    assert roster.lost(0) is None
+    roster.receive([assignment(7), assignment(8)])
+    roster.place()
+    lost = roster.lost(0)
+    assert lost is not None
+    assert lost.candidate.number == 7
+    assert (roster.running, roster.place()) == ({}, [])
 
 
 class RosterMachine(RuleBasedStateMachine):
