@@ -1,7 +1,7 @@
 """Where the files of one worker group lie while it lives: in the run directory, or on its node's own disk.
 
 On a node's own disk they are reached by that node alone; its supervisor drains them to the run directory, at
-intervals and when the group has ended.
+intervals and when the group has ended (`draining`).
 """
 
 from __future__ import annotations
@@ -35,3 +35,20 @@ class GroupFiles:
         if self.local_dir is None:
             return self.run_directory.checkpoints_dir
         return self.local_dir / self.run_directory.checkpoints_dir.name
+
+    @property
+    def standing_path(self) -> Path:
+        """What the supervisor says of the group: where it is, and how it ended."""
+        return self.run_directory.group_dir(self.group) / "standing.json"
+
+    @property
+    def leave_path(self) -> Path:
+        """Made by the supervisor when its node tells it to end: the estimator rank leaves in order."""
+        return self.rank_files_dir / "leave"
+
+    def leave_request(self) -> str | None:
+        """Why the supervisor wants the group to leave; None while it does not. Costs one failed open."""
+        try:
+            return self.leave_path.read_text(encoding="utf-8") or "told to leave"
+        except OSError:
+            return None

@@ -79,13 +79,19 @@ class RowFileReader:
             raise RecordError(f"{self.path}: truncated or damaged: {cause_of(error)}") from error
 
     def _check_extent(self) -> None:
-        """HDF5 reads zeros where a file was cut off."""
+        """HDF5 reads zeros where a file was cut off.
+
+        A living writer goes on meanwhile: first the counters, then where their rows lie, then the file's size.
+        """
+        counts = self._commit[:]
+        for dataset in self._tables.values():
+            dataset.id.refresh()
         size = self.path.stat().st_size
         where = self._commit.id.get_offset()
         if where is not None and where + self._counts.nbytes > size:
             raise RecordError(f"{self.path}: truncated: its counters lie beyond its end")
         for name, dataset in self._tables.items():
-            for start in range(0, int(self._commit[name][0]), dataset.chunks[0]):
+            for start in range(0, int(counts[name][0]), dataset.chunks[0]):
                 chunk = dataset.id.get_chunk_info_by_coord((start,))
                 if chunk.byte_offset is None or chunk.byte_offset + chunk.size > size:
                     raise RecordError(f"{self.path}: truncated: rows of table {name!r} lie beyond its end")
