@@ -1,8 +1,8 @@
-"""Runs one worker group as a child and sees to its end; this is the task that Parsl places on a node.
+"""Runs one worker group on this node; this is the task that Parsl places there.
 
-The group must not outlive its supervisor (parent-death signal), nor hang: it is killed when its estimator rank
-has not touched the group's `alive` file for `orphan_grace_s`, and when one of its ranks has died without the
-launcher ending the others (seen with MPICH's hydra, rarely).
+The group is held by a process of its own, the keeper (`keeper`), which lives on when Parsl's worker is killed, long
+enough to let the group leave in order. Here its end is awaited, what the node is told is passed on to it, and its
+work is done if it is itself killed.
 """
 
 from __future__ import annotations
@@ -10,87 +10,135 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from hpc_nas.configuration import Configuration, read_configuration
-from hpc_nas.group.warden import die_with_parent
-from hpc_nas.platforms.launch_line import group_environment, group_line
+from hpc_nas.errors import LaunchError
+from hpc_nas.platforms.parking import node_name, park, reason_to_park
+from hpc_nas.platforms.remains import end_remains
+from hpc_nas.platforms.scratch import run_scratch
+from hpc_nas.platforms.standing import GroupExit, Standing, from_line, publish_standing, read_standing
+from hpc_nas.platforms.walltime import DEADLINE_VARIABLE, find_deadline
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
+__all__ = ["GroupExit", "run_group"]
+
 POLL_S = 0.05
-LAUNCHER_CLEANUP_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupExit:
-    """How the launch of a group ended."""
-
-    group: int
-    exit_code: int
-    killed: str  # why the supervisor killed a group that hung or lost its pool; empty if it did not
+_PASSED_ON = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def run_group(run_dir: str, group: int) -> GroupExit:
-    """Launch group number `group` of a run and wait for its end. Raises LaunchError without an mpiexec."""
+    """Launch group number `group` of a run and wait for its end, or park. Raises LaunchError without an mpiexec."""
     run_directory = RunDirectory.open(Path(run_dir))
     configuration = read_configuration(run_directory.configuration_path)
-    group_dir = run_directory.group_dir(group)
-    line = group_line(configuration, run_dir=Path(run_dir), group=group, group_dir=group_dir)
-    alive = run_directory.alive_path(group)
-    alive.touch()
-    with open(run_directory.launch_log_path(group), "ab") as log:
-        process = subprocess.Popen(
-            line,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=group_environment(configuration, inherited=os.environ),
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-        try:
-            killed = _wait(process, alive=alive, configuration=configuration)
-        finally:
-            _kill_session(process)
-    return GroupExit(group=group, exit_code=process.returncode, killed=killed)
-
-
-def _wait(process: subprocess.Popen[bytes], *, alive: Path, configuration: Configuration) -> str:
-    section = configuration.group
+    host = node_name(os.environ)
     pool = os.getppid()
-    first_death: float | None = None
-    stamp, since = (0.0, 0), time.monotonic()
-    while process.poll() is None:
-        if os.getppid() != pool:
-            return "the worker pool that started it has died"
-        status = alive.stat()
-        # By this process's own clock: the file's may be another host's.
-        if stamp != (status.st_mtime, status.st_size):
-            stamp, since = (status.st_mtime, status.st_size), time.monotonic()
-        # Empty until the estimator rank's first beat: the start may take long on a shared file system.
-        limit_s = section.orphan_grace_s if status.st_size else section.start_timeout_s
-        if (age_s := time.monotonic() - since) > limit_s:
-            return f"its estimator rank gave no sign of life for {age_s:.0f} s"
-        if first_death is None and any(alive.parent.glob("died-*.json")):
-            first_death = time.monotonic()
-        if first_death is not None and time.monotonic() - first_death > LAUNCHER_CLEANUP_S:
-            return ""  # only what the launcher should have done; the rank's own trace says the rest
-        time.sleep(POLL_S)
-    return ""
+    deadline_time = find_deadline(configuration, environment=os.environ, now=time.time())
+    with _signals() as received:
+
+        def released() -> bool:
+            return bool(received) or os.getppid() != pool
+
+        def reason() -> str:
+            return reason_to_park(
+                configuration,
+                run_directory=run_directory,
+                host=host,
+                deadline_time=deadline_time,
+                now=time.time(),
+            )
+
+        if reason():
+            files = GroupFiles(run_directory=run_directory, group=group)
+            return park(files, host=host, reason=reason, released=released)
+        keeper = _start_keeper(run_directory, group=group, deadline_time=deadline_time)
+        said = _hear_out(keeper, received=received, pool=pool)
+    if (exit := from_line(said)) is not None:
+        return exit
+    if keeper.returncode == 2:
+        raise LaunchError(said.decode(errors="replace"))
+    return _stand_in(keeper.returncode, run_directory=run_directory, group=group, configuration=configuration)
 
 
-def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals received meanwhile; none where this is not the main thread, which alone may listen."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
         return
-    for signum in (signal.SIGTERM, signal.SIGKILL):
+
+    def take(signum: int, frame: FrameType | None) -> None:
+        received.append(signum)
+
+    before = {signum: signal.signal(signum, take) for signum in _PASSED_ON}
+    try:
+        yield received
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _start_keeper(
+    run_directory: RunDirectory, *, group: int, deadline_time: float | None
+) -> subprocess.Popen[bytes]:
+    known = {} if deadline_time is None else {DEADLINE_VARIABLE: str(deadline_time)}
+    command = [sys.executable, "-m", "hpc_nas.platforms.keeper", str(run_directory.path)]
+    with open(run_directory.launch_log_path(group), "ab") as log:
+        return subprocess.Popen(
+            [*command, "--group", str(group), "--parent", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, **known},  # asked for once: the answer may have taken the scheduler a while
+            start_new_session=True,  # what is sent to the worker pool's process group is passed on, not shared
+        )
+
+
+def _hear_out(keeper: subprocess.Popen[bytes], *, received: list[int], pool: int) -> bytes:
+    """Wait for the keeper's end, passing on each signal, and the death of the worker pool; what it said."""
+    orphaned = False
+    while True:
         try:
-            os.killpg(process.pid, signum)
-        except ProcessLookupError:
-            return
-        try:
-            process.wait(timeout=2.0)
-            return
+            said, _ = keeper.communicate(timeout=POLL_S)
+            return said
         except subprocess.TimeoutExpired:
-            continue
+            while received:
+                keeper.send_signal(received.pop(0))
+            if not orphaned and os.getppid() != pool:
+                orphaned = True
+                keeper.send_signal(signal.SIGHUP)
+
+
+def _stand_in(
+    returncode: int, *, run_directory: RunDirectory, group: int, configuration: Configuration
+) -> GroupExit:
+    """The keeper was killed: end what it kept, and drain what it had not."""
+    end_remains(run_directory.path, group=group)
+    files = GroupFiles(run_directory=run_directory, group=group)
+    with suppress(LaunchError):
+        parent = run_scratch(configuration, run_directory=run_directory, environment=os.environ)
+        if parent is not None:
+            from hpc_nas.platforms.drains import rescue  # HDF5 takes a quarter of a second
+
+            rescue(parent, run_directory=run_directory)
+    standing = read_standing(files.standing_path)
+    local_dir = "" if standing is None else standing.local_dir or ""
+    how = f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"
+    exit = GroupExit(
+        group=group,
+        exit_code=returncode,
+        killed=f"its keeper ended with {how}, and the group with it",
+        host=node_name(os.environ),
+        undrained=local_dir if local_dir and Path(local_dir).exists() else "",
+    )
+    ended = Standing(group=group, host=exit.host, pid=os.getpid(), state="ended", exit=exit)
+    publish_standing(files, ended)
+    return exit

@@ -1,0 +1,213 @@
+"""Keeps one worker group: launches it, watches it, drains its files, and is the last of it to leave.
+
+A process of its own (`python -m hpc_nas.platforms.keeper RUN_DIR --group N --parent PID`), since Parsl kills its
+workers a second after telling them to end, and a worker that is killed must not take a group's unsaved work along.
+The group must not outlive its keeper (parent-death signal), nor hang: it is killed when its estimator rank has not
+touched the group's `alive` file for `orphan_grace_s`, when one of its ranks has died without the launcher ending the
+others (seen with MPICH's hydra, rarely), and when it was told to leave and does not in time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from hpc_nas.configuration import Configuration, read_configuration
+from hpc_nas.errors import HpcNasError
+from hpc_nas.group.warden import die_with_parent
+from hpc_nas.platforms.launch_line import group_environment, group_line
+from hpc_nas.platforms.orders import Orders
+from hpc_nas.platforms.parking import node_name
+from hpc_nas.platforms.remains import end_remains
+from hpc_nas.platforms.scratch import local_directory
+from hpc_nas.platforms.standing import GroupExit, Standing, publish_standing, to_line
+from hpc_nas.platforms.walltime import find_deadline
+from hpc_nas.records.group_files import GroupFiles
+from hpc_nas.records.run_directory import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.05
+LAUNCHER_CLEANUP_S = 2.0
+KILL_S = 1.0
+# The launcher would kill its ranks on these; the keeper lets them leave in order instead.
+_KEPT_FROM_THE_GROUP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+def keep(
+    run_directory: RunDirectory, *, group: int, configuration: Configuration, orders: Orders
+) -> GroupExit:
+    """Launch the group and stay until its end. Raises LaunchError without an MPI launcher."""
+    host = node_name(os.environ)
+    with ExitStack() as stack:
+        local = stack.enter_context(
+            local_directory(configuration, run_directory=run_directory, group=group, environment=os.environ)
+        )
+        if local.warning:
+            logger.warning(local.warning)
+        files = GroupFiles(run_directory=run_directory, group=group, local_dir=local.path)
+        standing = Standing(
+            group=group,
+            host=host,
+            pid=os.getpid(),
+            state="running",
+            why=local.warning,
+            local_dir=None if local.path is None else str(local.path),
+        )
+        publish_standing(files, standing)
+        drains = None
+        if local.path is not None:
+            from hpc_nas.platforms.drains import Drains  # HDF5 takes a quarter of a second
+
+            drains = Drains(files, interval_s=configuration.platform.drain_interval_s)
+            drains.start()
+        process = _launch(configuration, files=files)
+        try:
+            killed = _watch(process, files=files, configuration=configuration, orders=orders)
+        finally:
+            _kill(process)
+            end_remains(run_directory.path, group=group)
+        undrained = "" if drains is None else drains.finish(within_s=_last_drain_s(configuration, orders))
+        if undrained:
+            logger.warning("group %d: not drained: %s", group, undrained)
+        exit = GroupExit(
+            group=group,
+            exit_code=process.returncode,
+            killed=killed,
+            host=host,
+            told=orders.why,
+            undrained=undrained,
+        )
+        publish_standing(files, standing.model_copy(update={"state": "ended", "exit": exit}))
+    return exit
+
+
+def _last_drain_s(configuration: Configuration, orders: Orders) -> float:
+    grace_s = configuration.group.orphan_grace_s
+    return grace_s / 8 if orders.orphaned else min(configuration.group.drain_s, grace_s)
+
+
+def _launch(configuration: Configuration, *, files: GroupFiles) -> subprocess.Popen[bytes]:
+    directory, group = files.run_directory, files.group
+    line = group_line(
+        configuration,
+        run_dir=directory.path,
+        group=group,
+        group_dir=directory.group_dir(group),
+        deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),
+        local_dir=files.local_dir,
+    )
+    directory.alive_path(group).touch()
+    with open(directory.launch_log_path(group), "ab") as log:
+        return subprocess.Popen(
+            line,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=group_environment(configuration, inherited=os.environ),
+            start_new_session=True,
+            preexec_fn=_shield,
+        )
+
+
+def _shield() -> None:
+    """In the launcher, before it starts: it dies with its keeper, and no signal to the allocation ends it."""
+    die_with_parent()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_FROM_THE_GROUP)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], *, files: GroupFiles, configuration: Configuration, orders: Orders
+) -> str:
+    """Until the launch has ended, or must be: why it must, or an empty text."""
+    section = configuration.group
+    alive = files.run_directory.alive_path(files.group)
+    first_death: float | None = None
+    stamp, since = (0.0, 0), time.monotonic()
+    while process.poll() is None:
+        now = time.monotonic()
+        # By this process's own clock: the file's may be another host's.
+        if stamp != (seen := _stamp(alive, otherwise=stamp)):
+            stamp, since = seen, now
+        begun = stamp[1] > 0
+        orders.look()
+        if orders.why:
+            if not begun:
+                return f"{orders.why}, before it had begun"
+            if now > orders.until:
+                return f"{orders.why}, and it did not leave in time"
+            _ask_to_leave(files, why=orders.why)
+        # Empty until the estimator rank's first beat: the start may take long on a shared file system.
+        limit_s = section.orphan_grace_s if begun else section.start_timeout_s
+        if (age_s := now - since) > limit_s:
+            return f"its estimator rank gave no sign of life for {age_s:.0f} s"
+        if first_death is None and any(alive.parent.glob("died-*.json")):
+            first_death = now
+        if first_death is not None and now - first_death > LAUNCHER_CLEANUP_S:
+            return ""  # only what the launcher should have done; the rank's own trace says the rest
+        time.sleep(POLL_S)
+    return ""
+
+
+def _stamp(alive: Path, *, otherwise: tuple[float, int]) -> tuple[float, int]:
+    """When the file was touched last, and its size; a shared file system that is away for a while says nothing."""
+    try:
+        status = alive.stat()
+    except OSError:
+        return otherwise
+    return status.st_mtime, status.st_size
+
+
+def _ask_to_leave(files: GroupFiles, *, why: str) -> None:
+    if files.leave_path.exists():
+        return
+    logger.info("group %d is told to leave: %s", files.group, why)
+    with suppress(OSError):  # on a full disk it is killed in the end
+        files.leave_path.write_text(why, encoding="utf-8")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=KILL_S)
+
+
+def main(arguments: list[str]) -> int:
+    """Keep a group; the last line on standard output says how it ended, or why it could not begin."""
+    parser = argparse.ArgumentParser(prog="python -m hpc_nas.platforms.keeper", description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--group", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True, help="process id of the supervisor")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s group {given.group} keeper %(levelname)s %(message)s"
+    )
+    try:
+        run_directory = RunDirectory.open(given.run_dir)
+        configuration = read_configuration(run_directory.configuration_path)
+        orders = Orders(configuration, parent=given.parent)
+        orders.listen()
+        exit = keep(run_directory, group=given.group, configuration=configuration, orders=orders)
+    except HpcNasError as error:
+        logger.error("%s", error)
+        sys.stdout.write(str(error))
+        return 2
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(to_line(exit))
+        sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
