@@ -11,13 +11,17 @@ from types import ModuleType
 from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import SpaceError
+from hpc_nas.spaces.metaqnn import metaqnn
 from hpc_nas.spaces.options import resolve_options
 from hpc_nas.spaces.random_cnn import random_cnn
 from hpc_nas.spaces.space import Space, SpaceFunction
 
 __all__ = ["SPACES", "load_space"]
 
-SPACES: dict[str, SpaceFunction] = {"random-cnn": random_cnn}
+SPACES: dict[str, SpaceFunction] = {
+    "random-cnn": random_cnn,
+    "metaqnn": metaqnn,
+}
 """The spaces that come with hpc-nas, by the name that a campaign file uses."""
 
 

@@ -58,13 +58,16 @@ class Space:
     def build(self, trial: BaseTrial, problem: Problem) -> Network:
         """Draw a network from `trial`, on torch's default device, weights by torch's default generator.
 
-        Raises CollapsedShape for a draw to be repeated, SpaceError where the function raises or returns no
-        module. Lack of memory is no fault of the space: MemoryError and torch.OutOfMemoryError go through.
+        Raises CollapsedShape for a draw to be repeated, SpaceError where the function raises (SpaceError itself
+        for a problem that none of its networks fits) or returns no module. Lack of memory is no fault of the
+        space: MemoryError and torch.OutOfMemoryError go through.
         """
         try:
             result = self.function(trial, problem, **self.options)
         except (CollapsedShape, MemoryError, torch.OutOfMemoryError):
             raise
+        except SpaceError as error:  # a space's own word, without the name of its class
+            raise self._error(str(error), trial.params, problem) from error
         except Exception as error:
             raise self._error(f"raised {_say(error)}", trial.params, problem) from error
         if isinstance(result, nn.Module):
