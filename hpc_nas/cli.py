@@ -1,4 +1,4 @@
-"""The `hpc-nas` command. Only this and `replay.cli` print; what is slow to import is imported where it is used."""
+"""The `hpc-nas` command. Only this and the other modules named `cli` print; slow imports stand where they are used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RunDirectoryArgument = Annotated[
 @app.command()
 def run(
     campaign: Annotated[
-        Path | None, typer.Argument(help="campaign file (TOML); with --resume the run directory's own holds")
+        Path | None, typer.Argument(help="campaign file (TOML); one that goes on needs none, it has its own")
     ] = None,
     platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="default: runs/NAME-TIME")] = None,
@@ -47,9 +47,21 @@ def run(
     seed: Annotated[int | None, typer.Option(help="short for --set campaign.seed=N")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="where the data set's official files lie")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the campaign in --run-dir")] = False,
+    auto_resume: Annotated[
+        bool, typer.Option("--auto-resume", help="go on with the campaign in --run-dir, or begin it there")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="go on with other code, data or settings than it was begun with")
+    ] = False,
 ) -> None:
     """Run a campaign, or take one up again after anything."""
+    from hpc_nas.campaign.opening import Opening, expects_campaign
+    from hpc_nas.campaign.resume import OnDifference
     from hpc_nas.configuration import load_configuration
+
+    opening = Opening.RESUME if resume else Opening.AUTO if auto_resume else Opening.NEW
+    if opening is not Opening.NEW and run_dir is None:
+        raise ConfigurationError(f"--{opening} needs --run-dir: which campaign is to go on?")
 
     overrides = list(settings or [])
     overrides += [f"campaign.seed={seed}"] if seed is not None else []
@@ -57,19 +69,26 @@ def run(
         [f"data.data_dir={json.dumps(str(data_dir), ensure_ascii=False)}"] if data_dir is not None else []
     )
     if campaign is None:
-        configuration = _configuration_of(run_dir, resume=resume, overrides=overrides)
+        goes_on = run_dir is not None and expects_campaign(run_dir, opening)
+        configuration = _configuration_of(run_dir if goes_on else None, overrides=overrides)
     else:
         configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
     if run_dir is None:
-        if resume:
-            raise ConfigurationError("--resume needs --run-dir: which campaign is to go on?")
         run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
-    from hpc_nas.campaign.run import run_campaign
+    from hpc_nas.campaign.run import ALREADY_COMPLETE, run_campaign
 
     console = Console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
-    result = run_campaign(configuration, run_dir=run_dir, resume=resume, console=console)
+    result = run_campaign(
+        configuration,
+        run_dir=run_dir,
+        opening=opening,
+        on_difference=OnDifference.GO_ON if force else OnDifference.REFUSE,
+        console=console,
+    )
+    if result.reason == ALREADY_COMPLETE:
+        console.print(f"{ALREADY_COMPLETE}: every candidate has its outcome, nothing is started")
     _print_result(console, run_dir)
     if not result.complete:
         console.print(
@@ -146,17 +165,19 @@ def main() -> None:
         sys.exit(EXIT_ERROR)
 
 
-def _configuration_of(run_dir: Path | None, *, resume: bool, overrides: list[str]) -> Configuration:
-    """The configuration that lies in the run directory, for --resume without a campaign file."""
+def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configuration:
+    """The configuration of the campaign that goes on there; None: there is none to go on with."""
     from hpc_nas.configuration import read_configuration
     from hpc_nas.records.run_directory import RunDirectory
 
-    if not resume or run_dir is None:
+    if run_dir is None:
         raise ConfigurationError(
             "name a campaign file (configs/campaigns/digits.toml), or --resume --run-dir DIR"
         )
     if overrides:
-        raise ConfigurationError("--resume without a campaign file takes no --set, --seed or --data-dir")
+        raise ConfigurationError(
+            "a campaign that goes on without its file takes no --set, --seed or --data-dir"
+        )
     return read_configuration(RunDirectory.open(run_dir).configuration_path)
 
 

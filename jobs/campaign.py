@@ -1,12 +1,13 @@
 """A campaign as a Parsl script: `parsl run campaign.py [CAMPAIGN.toml] [PLATFORM.toml] [RUN_DIR]`.
 
-Without arguments it runs the digits campaign on this machine.
+Without arguments it runs the digits campaign on this machine. A campaign that lies in RUN_DIR goes on.
 """
 
 import sys
 from datetime import datetime
 from pathlib import Path
 
+from hpc_nas.campaign.opening import Opening
 from hpc_nas.campaign.run import run_campaign
 from hpc_nas.configuration import load_configuration
 
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     run_dir = arguments[2] if len(arguments) > 2 else Path("runs") / name
 
     # Everything happens in here: Parsl starts the worker groups, candidates are trained, the archive is written.
-    result = run_campaign(configuration, run_dir=run_dir)
+    result = run_campaign(configuration, run_dir=run_dir, opening=Opening.AUTO)
 
     print(f"{result.reason}: {result.run_directory.archive_path}")
     print(f"look at it: hpc-nas report {run_dir}; or with h5py alone: python analyze.py {run_dir}")

@@ -6,17 +6,20 @@ import logging
 import time
 from collections.abc import Callable
 
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import Loss
 from hpc_nas.campaign.state import CampaignState, Entry
 from hpc_nas.group import protocol
 from hpc_nas.records.ledger import (
+    AttemptInterrupted,
     AttemptLost,
     AttemptStarted,
     CandidateDrawn,
     CandidateEnded,
     Event,
     GroupEnded,
+    InterruptionIgnored,
     LedgerWriter,
     ResultIgnored,
 )
@@ -38,12 +41,14 @@ class Books:
         *,
         ledger: LedgerWriter,
         history: HistoryKeeper,
+        checkpoints: CheckpointStore,
         strategy: Strategy,
         on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     ):
         self.state = state
         self._ledger = ledger
         self._history = history
+        self._checkpoints = checkpoints
         self._strategy = strategy
         self._on_outcome = on_outcome
 
@@ -60,13 +65,24 @@ class Books:
         self._history.describe(entry.candidate)
         return entry
 
-    def start(self, entry: Entry, *, group: int) -> None:
-        """The candidate's next attempt begins in this group."""
+    def start(self, entry: Entry, *, group: int) -> str | None:
+        """The candidate's next attempt begins in this group; returns the checkpoint that it goes on from."""
+        number = entry.candidate.number
+        checkpoint = self._checkpoints.latest(number) if entry.attempt >= 0 else None
         self.record(
             AttemptStarted(
-                candidate=entry.candidate.number, attempt=entry.attempt + 1, group=group, time_s=time.time()
+                candidate=number,
+                attempt=entry.attempt + 1,
+                group=group,
+                checkpoint=checkpoint,
+                time_s=time.time(),
             )
         )
+        if checkpoint is not None:
+            self._history.resume(number)
+        else:
+            self._history.lose(number)
+        return checkpoint
 
     def observe(self, message: protocol.Progress, *, group: int) -> None:
         """A group has made an observation: it goes into the history if its attempt counts."""
@@ -76,7 +92,7 @@ class Books:
     def take(self, outcome: Outcome, *, group: int) -> None:
         """A group says how an attempt ended: it counts, is stale, is old news, or is to be run again."""
         entry = self.state.entries.get(outcome.candidate)
-        if entry is None or not self.state.is_current(outcome):
+        if entry is None or not self.state.is_current(outcome.candidate, attempt=outcome.attempt):
             if entry is None or entry.outcome != outcome:  # the same news twice is no news
                 self.record(
                     ResultIgnored(outcome=outcome, group=group, why="stale attempt", time_s=time.time())
@@ -87,10 +103,69 @@ class Books:
         else:
             self._end(entry, outcome, group=group)
 
+    def interrupt(self, message: protocol.Interrupted, *, group: int) -> None:
+        """An attempt was set aside: it waits to be promoted or to go on at once, is stale, or is old news.
+
+        A pause is one only if the campaign has heard the curve that it rests on; else the candidate goes on.
+        """
+        number = message.candidate
+        if not self.state.is_current(number, attempt=message.attempt):
+            self._ignore(message, group=group)
+            return
+        how, text = message.how, message.message
+        if how == "paused" and not self._history.has_heard(number, epochs=message.epochs):
+            how, text = "drained", "paused, but not all of its observations were heard: it goes on"
+        self.record(
+            AttemptInterrupted(
+                candidate=number,
+                attempt=message.attempt,
+                group=group,
+                how=how,
+                epochs=message.epochs,
+                checkpoint=message.checkpoint,
+                message=text,
+                time_s=time.time(),
+            )
+        )
+        if text:
+            logger.warning("candidate %d attempt %d %s: %s", number, message.attempt, how, text)
+        if self.state.entries[number].state is State.PAUSED:
+            self._history.pause(number)
+        elif self._checkpoints.latest(number) is None:
+            self._history.lose(number)
+
+    def _ignore(self, message: protocol.Interrupted, *, group: int) -> None:
+        entry = self.state.entries.get(message.candidate)
+        if entry is not None and entry.interrupted == message.attempt:
+            return  # the same news twice is no news
+        self.record(
+            InterruptionIgnored(
+                candidate=message.candidate,
+                attempt=message.attempt,
+                group=group,
+                how=message.how,
+                checkpoint=message.checkpoint,
+                why="stale attempt",
+                time_s=time.time(),
+            )
+        )
+        if entry is not None and entry.outcome is not None:
+            self._checkpoints.remove(message.candidate)
+
+    def settle(self, outcomes: list[Outcome]) -> None:
+        """The search is over: what is still paused has these outcomes."""
+        version = self._history.version
+        for outcome in outcomes:
+            entry = self.state.entries[outcome.candidate]
+            self._end(entry, outcome, group=entry.group, history_version=version)
+
     def lose(
         self, entry: Entry, *, group: int, message: str, charged: bool = False, suspect: bool = False
     ) -> None:
-        """An attempt is lost: the candidate waits again, or ends as crashed if it has been charged twice."""
+        """An attempt is lost: the candidate waits again, or ends as crashed if it has been charged twice.
+
+        In the history it runs on if it has a checkpoint to go on from.
+        """
         number = entry.candidate.number
         self.record(
             AttemptLost(
@@ -103,7 +178,8 @@ class Books:
                 time_s=time.time(),
             )
         )
-        self._history.lose(number)
+        if self._checkpoints.latest(number) is None:
+            self._history.lose(number)
         if charged:
             logger.warning("candidate %d is charged for the loss of group %d: %s", number, group, message)
         if not self.state.may_run_again(number):
@@ -111,9 +187,13 @@ class Books:
 
     def bury(self, group: int, loss: Loss) -> None:
         """A group has ended: take what it finished, queue again what it lost, charge the culprit."""
-        for outcome in loss.salvaged:
-            if self.state.is_current(outcome):
-                self.take(outcome, group=group)
+        for ending in loss.salvaged:
+            if not self.state.is_current(ending.candidate, attempt=ending.attempt):
+                continue
+            if isinstance(ending, Outcome):
+                self.take(ending, group=group)
+            elif ending.checkpoint is not None and self._checkpoints.holds(ending.checkpoint):
+                self.interrupt(ending, group=group)
         for entry in self.state.in_flight(group):
             number = entry.candidate.number
             self.lose(
@@ -125,8 +205,11 @@ class Books:
             )
         self.record(GroupEnded(group=group, reason=loss.message, time_s=time.time()))
 
-    def _end(self, entry: Entry, outcome: Outcome, *, group: int) -> None:
-        self.record(CandidateEnded(outcome=outcome, group=group, time_s=time.time()))
+    def _end(self, entry: Entry, outcome: Outcome, *, group: int, history_version: int | None = None) -> None:
+        self.record(
+            CandidateEnded(outcome=outcome, group=group, history_version=history_version, time_s=time.time())
+        )
         self._history.end(outcome)
+        self._checkpoints.remove(outcome.candidate)
         self._strategy.tell(entry.candidate, outcome)
         self._on_outcome(outcome)

@@ -9,22 +9,25 @@ from collections import defaultdict
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.handout import HandOut
 from hpc_nas.campaign.history_feed import HistoryFeed
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.progress import Progress
-from hpc_nas.campaign.state import Entry
-from hpc_nas.campaign.stop import StopRequest
+from hpc_nas.campaign.stop import WALLTIME, StopRequest
 from hpc_nas.campaign.view import View
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
 from hpc_nas.platforms.supervisor import GroupExit
 from hpc_nas.records.ledger import GroupReported, GroupStarted
+from hpc_nas.values import State
 
 logger = logging.getLogger(__name__)
 
 POLL_MS = 100
 BEAT_INTERVAL_S = 1.0
+LEAVING_S = 5.0  # a group that has saved its candidates says so and ends
+MAX_UNSAVED_PAUSES = 2
 
 
 class Conductor:
@@ -38,6 +41,7 @@ class Conductor:
         endpoint: Endpoint,
         pool: GroupPool,
         losses: LossAssessor,
+        handout: HandOut,
         feed: HistoryFeed,
         progress: Progress,
         chance_accuracy: float,
@@ -50,6 +54,7 @@ class Conductor:
         self._endpoint = endpoint
         self._pool = pool
         self._losses = losses
+        self._handout = handout
         self._feed = feed
         self._progress = progress
         self._welcome = protocol.Welcome(chance_accuracy=chance_accuracy)
@@ -62,7 +67,7 @@ class Conductor:
         self._next_beat = 0.0
 
     def run(self) -> str:
-        """Serve until every candidate has an outcome or a stop is requested; returns why it ended.
+        """Serve until every candidate has an outcome, a stop is requested or the allocation ends; returns why it ended.
 
         Raises LaunchError when groups can't be kept running, RecordError when the ledger can't be written,
         SpaceError when the strategy finds no network.
@@ -76,11 +81,14 @@ class Conductor:
                 self._pool.start_missing(before_start=self._on_group_start)
                 self._turn(0 if credits_open else POLL_MS)
                 credits_open = self._dispatch()
+                self._handout.settle()
+                if self._handout.is_out_of_time:
+                    self._stop.request(WALLTIME)
         except BaseException as error:
             # The groups must not learn of it by silence alone.
             self._send_away(f"{type(error).__name__}: {error}")
             raise
-        reason = self._stop.reason or "complete"
+        reason = "complete" if self._state.complete else self._stop.reason or "complete"
         self._close(reason)
         return reason
 
@@ -115,6 +123,8 @@ class Conductor:
     def _hear(self, group: int, message: protocol.FromGroup) -> None:
         if isinstance(message, protocol.Ended):
             self._on_ended(group, message)
+        elif isinstance(message, protocol.Interrupted):
+            self._on_interrupted(group, message)
         elif group not in self._pool.running:
             # A group of an earlier campaign: its results are taken, it is sent away.
             self._endpoint.send(group, protocol.Leave(reason="another campaign process has taken over"))
@@ -129,6 +139,7 @@ class Conductor:
         elif isinstance(message, protocol.Started):
             self._pool.mark_begun(group)
             self._losses.started(group, message.trainer, candidate=message.candidate)
+            self._handout.started(message)
             self._progress.started(group, message)
         elif isinstance(message, protocol.Progress):
             self._books.observe(message, group=group)
@@ -146,6 +157,7 @@ class Conductor:
         if group in self._last_heard:
             return  # it greets at every address
         self._last_heard[group] = time.monotonic()
+        self._handout.group_reported(group, deadline_time=message.deadline_time)
         trainers = self._configuration.group.trainers_per_node
         self._books.record(
             GroupReported(
@@ -156,13 +168,28 @@ class Conductor:
     def _on_ended(self, group: int, message: protocol.Ended) -> None:
         self._progress.ended(group, message)
         self._losses.ended(group, message.trainer, candidate=message.outcome.candidate)
+        if message.outcome.state in (State.FINISHED, State.STOPPED):
+            self._handout.left(message.outcome.candidate, message.outcome.attempt)
         self._books.take(message.outcome, group=group)
         self._pool.mark_outcome()
-        # Only now: it stands in the ledger.
-        self._endpoint.send(
-            group,
-            protocol.Acknowledge(candidate=message.outcome.candidate, attempt=message.outcome.attempt),
-        )
+        self._acknowledge(group, message.outcome.candidate, attempt=message.outcome.attempt)
+
+    def _on_interrupted(self, group: int, message: protocol.Interrupted) -> None:
+        self._progress.interrupted(group, message)
+        self._losses.ended(group, message.trainer, candidate=message.candidate)
+        self._books.interrupt(message, group=group)
+        self._pool.mark_outcome()
+        self._acknowledge(group, message.candidate, attempt=message.attempt)
+        entry = self._state.entries.get(message.candidate)
+        if entry is not None and entry.unsaved_pauses >= MAX_UNSAVED_PAUSES:
+            self._stop.request(
+                f"candidate {message.candidate} was paused {entry.unsaved_pauses} times and its checkpoint could "
+                f"not be written: {message.message}"
+            )
+
+    def _acknowledge(self, group: int, candidate: int, *, attempt: int) -> None:
+        """Only now: it stands in the ledger."""
+        self._endpoint.send(group, protocol.Acknowledge(candidate=candidate, attempt=attempt))
 
     # --- handing out -------------------------------------------------------------------------------------
 
@@ -172,29 +199,18 @@ class Conductor:
         for group in self._pool.running:
             if self._credits[group] <= self._sent[group]:
                 continue
-            entry = self._next_for(group)
+            entry = self._handout.next_for(group)
             if entry is None:
                 continue
-            self._books.start(entry, group=group)
+            checkpoint = self._books.start(entry, group=group)
             self._sent[group] += 1
-            assignment = protocol.Assignment(candidate=entry.candidate, attempt=entry.attempt)
+            assignment = protocol.Assignment(
+                candidate=entry.candidate, attempt=entry.attempt, checkpoint=checkpoint
+            )
             if not self._endpoint.send(group, protocol.Assign(assignments=[assignment])):
                 self._books.lose(entry, group=group, message="the assignment could not be sent")
             handed_out = True
         return handed_out
-
-    def _next_for(self, group: int) -> Entry | None:
-        """Suspects run alone in their group; then come those that wait for another attempt, then new ones."""
-        in_flight = self._state.in_flight(group)
-        if any(entry.suspect for entry in in_flight):
-            return None
-        if (suspect := self._state.next_queued(suspect=True)) is not None and not in_flight:
-            return suspect
-        if (waiting := self._state.next_queued(suspect=False)) is not None:
-            return waiting
-        if self._state.num_drawn >= self._configuration.campaign.num_candidates:
-            return None
-        return self._books.draw()
 
     # --- groups that start and end -----------------------------------------------------------------------
 
@@ -214,7 +230,8 @@ class Conductor:
     def _close(self, reason: str) -> None:
         """Send all groups away and hear them out."""
         self._closing = True
-        deadline = time.monotonic() + self._configuration.group.orphan_grace_s
+        section = self._configuration.group
+        deadline = time.monotonic() + max(section.orphan_grace_s, section.drain_s + LEAVING_S)
         while self._pool.running and time.monotonic() < deadline:
             self._send_away(reason)
             self._turn(POLL_MS)

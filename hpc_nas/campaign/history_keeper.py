@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from estimator import Described, Ended, Event, History, InvalidObservation, Observed, Standing
+from estimator import Described, Ended, Event, History, InvalidObservation, Observed, Resumed, Standing
+from estimator.curve import SLACK
 from hpc_nas.campaign.features import features_of
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.group import protocol
@@ -15,13 +16,12 @@ from hpc_nas.values import Candidate, Outcome, State
 
 logger = logging.getLogger(__name__)
 
-SLACK = 1e-6
 _STANDINGS = {
     State.FINISHED: Standing.FINISHED,
     State.STOPPED: Standing.STOPPED,
     State.FAILED: Standing.FAILED,
 }
-_OPEN = (Standing.RUNNING, Standing.LOST)
+_OPEN = (Standing.RUNNING, Standing.PAUSED, Standing.LOST)
 
 
 class HistoryKeeper:
@@ -44,6 +44,11 @@ class HistoryKeeper:
         """The number of events."""
         return self._history.version
 
+    @property
+    def view(self) -> History:
+        """The history itself, to be read."""
+        return self._history
+
     def events_since(self, version: int, *, until: int | None = None) -> Sequence[Event]:
         """The events after that version, up to version `until` (None: all); all of them written."""
         self._writer.flush()
@@ -55,7 +60,13 @@ class HistoryKeeper:
             self._take(Described(candidate=candidate.number, features=features_of(candidate)))
 
     def observe(self, message: protocol.Progress) -> None:
-        """Take an observation of an attempt that counts; one that can't be (a row before it was lost) is left out."""
+        """Take an observation of an attempt that counts, if it is news.
+
+        An attempt that goes on from a checkpoint tells what it carries, and repeats what was trained after it.
+        One that can't be (a row before it was lost) is left out.
+        """
+        if not self._is_news(message):
+            return
         observed = Observed(
             candidate=message.candidate,
             epoch=message.epoch,
@@ -78,20 +89,42 @@ class HistoryKeeper:
         self._end(outcome.candidate, standing)
 
     def lose(self, candidate: int) -> None:
-        """The candidate's attempt is lost; one of which nothing is known leaves no trace."""
-        if candidate in self._history.members:
+        """The candidate will begin again; one of which nothing is known leaves no trace, nor does a second loss."""
+        if self._standing(candidate) in (Standing.RUNNING, Standing.PAUSED):
             self._end(candidate, Standing.LOST)
 
-    def reconcile(self, state: CampaignState) -> None:
-        """Catch up with the ledger, where a killed process had written there and not yet here."""
+    def pause(self, candidate: int) -> None:
+        """A rule has given the candidate's trainer to another one."""
+        if self._standing(candidate) is Standing.RUNNING:
+            self._end(candidate, Standing.PAUSED)
+
+    def resume(self, candidate: int) -> None:
+        """The candidate goes on from a checkpoint; one that was not paused has never stood still here."""
+        if self._standing(candidate) is Standing.PAUSED:
+            self._take(Resumed(candidate=candidate))
+
+    def has_heard(self, candidate: int, *, epochs: float) -> bool:
+        """Is the candidate's curve known up to there? If so it is in the journal, too."""
+        self.flush()
+        return epochs > 0.0 and self._seen(candidate) >= epochs - SLACK
+
+    def reconcile(self, state: CampaignState, *, can_go_on: Callable[[int], bool]) -> None:
+        """Catch up with the ledger, where a killed process had written there and not yet here.
+
+        `can_go_on` says of a candidate, by number, whether it has a checkpoint.
+        """
         for number in sorted(state.entries):
-            entry, member = state.entries[number], self._history.members.get(number)
+            entry = state.entries[number]
             self.describe(entry.candidate)
             if entry.outcome is not None:
-                if member is None or member.standing in _OPEN:
+                if self._standing(number) in (None, *_OPEN):
                     self.end(entry.outcome)
-            elif entry.state is State.QUEUED and member is not None and member.standing is Standing.RUNNING:
-                self.lose(number)
+            elif entry.state is State.PAUSED:
+                self.pause(number)
+            else:
+                self.resume(number)
+                if entry.state is State.QUEUED and not can_go_on(number):
+                    self.lose(number)
 
     def flush(self) -> None:
         """Write what is not written yet. Raises RecordError."""
@@ -100,6 +133,15 @@ class HistoryKeeper:
     def close(self) -> None:
         """Write the rest and close the journal."""
         self._writer.close()
+
+    def _standing(self, candidate: int) -> Standing | None:
+        """None for one of which nothing but its description is known."""
+        member = self._history.members.get(candidate)
+        return member.standing if member is not None else None
+
+    def _is_news(self, message: protocol.Progress) -> bool:
+        begins = self._standing(message.candidate) in (None, Standing.LOST)
+        return begins or message.epoch > self._seen(message.candidate) + SLACK
 
     def _seen(self, candidate: int) -> float:
         """Up to which epoch its observations were heard."""

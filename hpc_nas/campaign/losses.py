@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import estimator
 from hpc_nas.campaign.postmortem import examine
-from hpc_nas.campaign.salvage import salvage
+from hpc_nas.campaign.salvage import Ending, salvage
 from hpc_nas.configuration import Configuration
 from hpc_nas.platforms.supervisor import GroupExit
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.values import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Loss:
     """
 
     message: str
-    salvaged: list[Outcome]
+    salvaged: list[Ending]
     charged: frozenset[int]
     suspects: frozenset[int]
 

@@ -76,9 +76,11 @@ class Progress:
 
     def ended(self, group: int, message: protocol.Ended) -> None:
         """A trainer is free, unless it has already taken up its next candidate."""
-        seat = self.seats.get((group, message.trainer))
-        if seat is not None and seat.candidate == message.outcome.candidate:
-            self.seats[group, message.trainer] = Seat(device=seat.device)
+        self._free(group, message.trainer, candidate=message.outcome.candidate)
+
+    def interrupted(self, group: int, message: protocol.Interrupted) -> None:
+        """A trainer is free: its candidate was set aside."""
+        self._free(group, message.trainer, candidate=message.candidate)
 
     def outcome(self, outcome: Outcome, *, restored: bool = False) -> None:
         """A candidate has its outcome; `restored` ones were reached before this process began."""
@@ -89,6 +91,11 @@ class Progress:
             self.epochs_saved += self.max_epochs - outcome.epochs
             if self.best is None or _estimate(outcome) > _estimate(self.best):
                 self.best = outcome
+
+    def _free(self, group: int, trainer: int, *, candidate: int) -> None:
+        seat = self.seats.get((group, trainer))
+        if seat is not None and seat.candidate == candidate:
+            self.seats[group, trainer] = Seat(device=seat.device)
 
 
 def _estimate(outcome: Outcome) -> float:

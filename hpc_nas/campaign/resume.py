@@ -1,24 +1,24 @@
-"""Taking up a campaign: is it the same one, are groups of the old process still alive, what had they finished?"""
+"""Taking up a campaign: is it the same one? Its configuration, its data and the code that computed it so far."""
 
 from __future__ import annotations
 
 import logging
-import socket
-import time
+from enum import StrEnum
 
-import psutil
-
-from hpc_nas.campaign.books import Books
-from hpc_nas.campaign.endpoint import Endpoint
-from hpc_nas.campaign.losses import LossAssessor
-from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import RunDirectoryError
-from hpc_nas.group import protocol
-from hpc_nas.records.ledger import GroupReported, read_ledger
+from hpc_nas.records.ledger import CampaignOpened, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
+
+
+class OnDifference(StrEnum):
+    """What is done when what lies there is another campaign than the one that is to go on."""
+
+    REFUSE = "refuse"
+    GO_ON = "go_on"  # with what is given now; the ledger shows it
+
 
 # What may differ when a campaign goes on: where it runs, and how many candidates it is to have in all.
 _FREE_TABLES = ("platform", "group", "checkpoints")
@@ -27,90 +27,80 @@ _FREE_KEYS = (("campaign", "num_candidates"),)
 
 def check_same_configuration(directory: RunDirectory, configuration: Configuration) -> None:
     """Raises RunDirectoryError naming every setting that differs from the campaign that lies there."""
+    _refuse(directory, _configurations(directory, configuration))
+
+
+def check_same_campaign(
+    directory: RunDirectory, configuration: Configuration, *, opened: CampaignOpened, then: OnDifference
+) -> None:
+    """Compare with what lies there. `opened` is what this process is about to say of itself.
+
+    Raises RunDirectoryError that shows every difference, unless `then` is to go on. Packages of other versions are
+    only shown.
+    """
+    differences = _configurations(directory, configuration)
+    before = _last_opened(directory)
+    if before is not None:
+        differences += [*_codes(before, opened), *_data(before, opened)]
+        for line in _packages(before, opened):
+            logger.warning("%s: %s", directory.path, line)
+    if then is OnDifference.REFUSE:
+        _refuse(directory, differences)
+    elif differences:
+        logger.warning("%s: goes on all the same:\n  %s", directory.path, "\n  ".join(differences))
+
+
+def _refuse(directory: RunDirectory, differences: list[str]) -> None:
+    if differences:
+        raise RunDirectoryError(
+            f"{directory.path} holds another campaign than this one; go on with what it was made with "
+            f"(hpc-nas run --resume --run-dir {directory.path} takes its configuration), start a new one elsewhere, or "
+            "go on all the same with --force:\n  " + "\n  ".join(differences)
+        )
+
+
+def _last_opened(directory: RunDirectory) -> CampaignOpened | None:
+    if not directory.ledger_path.exists():
+        return None
+    opened = [e for e in read_ledger(directory.ledger_path).events if isinstance(e, CampaignOpened)]
+    return opened[-1] if opened else None
+
+
+def _configurations(directory: RunDirectory, configuration: Configuration) -> list[str]:
     stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
-    differences = [
+    return [
         f"[{table}] {key}: {before[table].get(key)!r} there, {now[table].get(key)!r} now"
         for table in before
         if table not in _FREE_TABLES
         for key in sorted({*before[table], *now[table]})
         if (table, key) not in _FREE_KEYS and before[table].get(key) != now[table].get(key)
     ]
-    if differences:
-        raise RunDirectoryError(
-            f"{directory.path} holds a campaign of another configuration; resume it with its own "
-            f"(hpc-nas run --resume --run-dir {directory.path}), or start a new one elsewhere:\n  "
-            + "\n  ".join(differences)
+
+
+def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:
+    return [
+        f"{name} of hpc-nas: {old or 'unknown'} there, {new or 'unknown'} now"
+        for name, old, new in (
+            ("version", before.hpc_nas_version, now.hpc_nas_version),
+            ("commit", before.commit, now.commit),
         )
+        if old != new
+    ]
 
 
-class OldGroups:
-    """Waits until the groups of an earlier process have left, taking the results they still bring."""
-
-    def __init__(
-        self,
-        books: Books,
-        *,
-        endpoint: Endpoint,
-        losses: LossAssessor,
-        directory: RunDirectory,
-        stop: StopRequest,
-    ):
-        self._books = books
-        self._endpoint = endpoint
-        self._losses = losses
-        self._directory = directory
-        self._stop = stop
-        self._reports = {
-            event.group: event
-            for event in read_ledger(directory.ledger_path).events
-            if isinstance(event, GroupReported)
-        }
-        self._gone: set[int] = set()
-
-    def settle(self, *, grace_s: float) -> None:
-        """Wait for each open group, then queue again what it did not finish."""
-        state = self._books.state
-        waiting = set(state.open_groups)
-        if waiting:
-            logger.info("waiting for worker groups of the earlier process: %s", sorted(waiting))
-        deadline = time.monotonic() + 2 * grace_s
-        while waiting and time.monotonic() < deadline and self._stop.reason is None:
-            for group, message in self._endpoint.poll(200):
-                self._hear(group, message)
-            waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
-        for group in sorted(state.open_groups):
-            in_flight = state.attempts_in_flight(group)
-            self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
-
-    def _hear(self, group: int, message: protocol.FromGroup) -> None:
-        if isinstance(message, protocol.Ended):
-            self._books.take(message.outcome, group=group)
-            self._endpoint.send(
-                group,
-                protocol.Acknowledge(candidate=message.outcome.candidate, attempt=message.outcome.attempt),
-            )
-        elif isinstance(message, protocol.Goodbye):
-            self._gone.add(group)
-        elif isinstance(message, protocol.Progress):  # what it saw while no campaign listened
-            self._books.observe(message, group=group)
-        else:
-            self._endpoint.send(group, protocol.Leave(reason="a resumed campaign starts its own groups"))
-
-    def _has_left(self, group: int, *, grace_s: float) -> bool:
-        report = self._reports.get(group)
-        if report is not None and report.host == socket.gethostname():
-            return not _is_alive(report.pid, since=report.time_s)
-        if group in self._gone:
-            return True
-        alive = self._directory.alive_path(group)
-        return not alive.exists() or time.time() - alive.stat().st_mtime > grace_s
+def _data(before: CampaignOpened, now: CampaignOpened) -> list[str]:
+    """A ledger of an earlier version knows no fingerprint, only the checksum of the whole data set."""
+    for key in ("fingerprint", "checksum"):
+        if key in before.data and key in now.data:
+            old, new = before.data[key], now.data[key]
+            return [] if old == new else [f"{key} of the data set: {old} there, {new} now"]
+    return []
 
 
-def _is_alive(pid: int, *, since: float) -> bool:
-    """Does the process that reported at `since` still run? A later one with the same pid is another."""
-    try:
-        process = psutil.Process(pid)
-        return bool(process.create_time() < since and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+def _packages(before: CampaignOpened, now: CampaignOpened) -> list[str]:
+    return [
+        f"{name} {before.versions.get(name, 'not installed')} there, {now.versions.get(name, 'not installed')} now"
+        for name in sorted({*before.versions, *now.versions} - {"hpc-nas"})
+        if before.versions.get(name) != now.versions.get(name)
+    ]

@@ -1,7 +1,7 @@
 """From a configuration to a finished archive: sets all parts up in order, runs the loop, closes in order.
 
 Everything that can be found wrong is found before a worker group is started: the data, the space, the
-strategy, the estimator's settings, the batch size, the launcher.
+strategy, the estimator's settings, the batch size, the launcher, and that a campaign that goes on is the same one.
 """
 
 from __future__ import annotations
@@ -16,42 +16,46 @@ from pathlib import Path
 
 from rich.console import Console
 
-import estimator
 import hpc_nas
 from hpc_nas.campaign.books import Books
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.conductor import Conductor
-from hpc_nas.campaign.endpoint import Endpoint, interface_addresses
+from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.handout import HandOut
 from hpc_nas.campaign.history_feed import HistoryFeed
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.log import log_to
 from hpc_nas.campaign.losses import LossAssessor
+from hpc_nas.campaign.old_groups import OldGroups
+from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
+from hpc_nas.campaign.preparation import Prepared, prepare_campaign
 from hpc_nas.campaign.progress import Progress
+from hpc_nas.campaign.promoter import Promoter
 from hpc_nas.campaign.provenance import source_commit, versions
-from hpc_nas.campaign.resume import OldGroups, check_same_configuration
-from hpc_nas.campaign.state import CampaignState
+from hpc_nas.campaign.restoring import restored_history, restored_progress, restored_state
+from hpc_nas.campaign.resume import OnDifference, check_same_campaign
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
-from hpc_nas.configuration import Configuration, Mode
+from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
-from hpc_nas.group.judge import make_preset
+from hpc_nas.platforms.addresses import interface_addresses
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
+from hpc_nas.platforms.walltime import find_deadline
 from hpc_nas.records.archive import write_archive
 from hpc_nas.records.assembly import assemble
-from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter, read_ledger
+from hpc_nas.records.campaign_lock import batch_job_id
+from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.search.registry import make_strategy
-from hpc_nas.search.strategy import Strategy
-from hpc_nas.spaces.registry import load_space
-from hpc_nas.spaces.space import Space
-from hpc_nas.training.cache import data_cache_dir
-from hpc_nas.training.intervals import check_batches
-from hpc_nas.training.preparation import DataSummary, prepare
+from hpc_nas.training.preparation import DataSummary
 
 logger = logging.getLogger(__name__)
+
+ALREADY_COMPLETE = "complete already"
+"""The reason of a process that had nothing to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,66 +68,50 @@ class CampaignResult:
 
 
 def run_campaign(
-    configuration: Configuration, *, run_dir: Path, resume: bool = False, console: Console | None = None
+    configuration: Configuration,
+    *,
+    run_dir: Path,
+    opening: Opening = Opening.NEW,
+    on_difference: OnDifference = OnDifference.REFUSE,
+    console: Console | None = None,
 ) -> CampaignResult:
     """Run a campaign in `run_dir`, or take up the one that lies there; returns when it has ended.
 
     Raises ConfigurationError, DataError, SpaceError, LaunchError before anything is trained, RunDirectoryError
-    for a directory that is occupied (without `resume`), empty (with it) or in use, RecordError when the disk
-    fails while running. SIGINT and SIGTERM stop in order; what was flushed is kept.
+    for a directory that is occupied (by a new one), empty (for one to be resumed), in use, or of another campaign,
+    RecordError when the disk fails while running. A signal (`stop.SIGNALS`) or the end of the allocation stops it in
+    order; what was flushed is kept.
     """
     console = console if console is not None else Console()
+    resumed = expects_campaign(run_dir, opening)
+    if opening is Opening.AUTO and resumed and is_complete(RunDirectory.open(run_dir), configuration):
+        return CampaignResult(
+            run_directory=RunDirectory.open(run_dir), complete=True, reason=ALREADY_COMPLETE
+        )
     check_launcher(configuration)
-    prepared = _prepare(configuration)
-    directory = RunDirectory.open(run_dir) if resume else RunDirectory.create(run_dir)
-    if resume:
-        check_same_configuration(directory, configuration)
+    prepared = prepare_campaign(configuration)
+    opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
+    directory = RunDirectory.open(run_dir) if resumed else RunDirectory.create(run_dir)
+    if resumed:
+        check_same_campaign(directory, configuration, opened=opened, then=on_difference)
     with ExitStack() as stack:
         stack.enter_context(directory.lock())
         stop = stack.enter_context(stop_on_signals())
         # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
         directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
-        state = _restore(configuration, directory=directory, strategy=prepared.strategy)
-        ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
-        ledger.append(_opened(summary=prepared.summary, resumed=resume))
-        history = _history(configuration, directory=directory, state=state)
-        stack.callback(history.close)
-        progress = _progress(configuration, state=state)
-        run = _Run(
-            configuration=configuration,
-            prepared=prepared,
-            directory=directory,
-            endpoint=_listen(directory, configuration=configuration, stack=stack),
-            books=Books(
-                state,
-                ledger=ledger,
-                history=history,
-                strategy=prepared.strategy,
-                on_outcome=progress.outcome,
-            ),
-            history=history,
-            losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),
-            progress=progress,
-            stop=stop,
+        run = _set_up(
+            configuration, prepared=prepared, directory=directory, opened=opened, stop=stop, stack=stack
         )
         try:
             reason = run.conduct(console)
-        except HpcNasError as error:
-            with suppress(HpcNasError):  # the error itself says more than that its trace can't be kept
-                _close_books(directory, ledger=ledger, reason=str(error))
+        except BaseException as error:
+            # On the way out even a full disk must not hide the first error.
+            with suppress(HpcNasError):
+                run.close_books(f"{type(error).__name__}: {error}")
             raise
-        _close_books(directory, ledger=ledger, reason=reason)
-    return CampaignResult(run_directory=directory, complete=state.complete, reason=reason)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """What was checked before anything was written."""
-
-    summary: DataSummary
-    preset: estimator.Preset
-    strategy: Strategy
+        run.close_books(reason)
+    return CampaignResult(run_directory=directory, complete=run.books.state.complete, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,10 +119,12 @@ class _Run:
     """One campaign process with all its parts, and the run directory locked."""
 
     configuration: Configuration
-    prepared: _Prepared
+    prepared: Prepared
     directory: RunDirectory
+    opened: CampaignOpened
     endpoint: Endpoint
     books: Books
+    ledger: LedgerWriter
     history: HistoryKeeper
     losses: LossAssessor
     progress: Progress
@@ -142,15 +132,15 @@ class _Run:
 
     def conduct(self, console: Console) -> str:
         """Settle what an earlier process left, then serve to the end; returns why it ended."""
-        grace_s = self.configuration.group.orphan_grace_s
+        section = self.configuration.group
         OldGroups(
             self.books, endpoint=self.endpoint, losses=self.losses, directory=self.directory, stop=self.stop
-        ).settle(grace_s=grace_s)
+        ).settle(section)
         if self.books.state.complete or self.stop.reason is not None:
-            return self.stop.reason or "complete"
+            return "complete" if self.books.state.complete else self.stop.reason or "complete"
         parsl_settings = parsl_config(self.configuration, parsl_dir=self.directory.parsl_dir)
         with (
-            parsl_session(parsl_settings, cleanup_s=grace_s / 2),
+            parsl_session(parsl_settings, cleanup_s=section.orphan_grace_s / 2),
             make_view(console, title=self.configuration.campaign.name) as view,
         ):
             return Conductor(
@@ -159,6 +149,7 @@ class _Run:
                 endpoint=self.endpoint,
                 pool=GroupPool(self.directory, configuration=self.configuration),
                 losses=self.losses,
+                handout=self._handout(),
                 feed=HistoryFeed(self.history, send=self.endpoint.send),
                 progress=self.progress,
                 chance_accuracy=self.prepared.summary.chance_accuracy,
@@ -166,63 +157,64 @@ class _Run:
                 stop=self.stop,
             ).run()
 
+    def close_books(self, reason: str) -> None:
+        """The last line of the ledger, and the archive of all that is recorded."""
+        self.ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
+        write_archive(assemble(self.directory), self.directory.archive_path)
 
-def _prepare(configuration: Configuration) -> _Prepared:
-    summary = prepare(configuration.data, cache_dir=data_cache_dir())
-    preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
-    space = load_space(configuration.space)
-    strategy = make_strategy(
-        configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
+    def _handout(self) -> HandOut:
+        promotion = self.prepared.preset.promotion
+        return HandOut(
+            self.configuration,
+            books=self.books,
+            promoter=Promoter(promotion, history=self.history, state=self.books.state),
+            deadline_time=self.opened.deadline_time,
+        )
+
+
+def _set_up(
+    configuration: Configuration,
+    *,
+    prepared: Prepared,
+    directory: RunDirectory,
+    opened: CampaignOpened,
+    stop: StopRequest,
+    stack: ExitStack,
+) -> _Run:
+    """The standing that ledger and journal tell, and everything that works on it."""
+    state = restored_state(configuration, directory=directory, strategy=prepared.strategy)
+    ledger = stack.enter_context(LedgerWriter(directory.ledger_path))
+    ledger.append(opened)
+    checkpoints = CheckpointStore(directory.checkpoints_dir, section=configuration.checkpoints)
+    checkpoints.sweep(state)
+    history = restored_history(configuration, directory=directory)
+    stack.callback(history.close)
+    history.reconcile(state, can_go_on=lambda number: checkpoints.latest(number) is not None)
+    progress = restored_progress(configuration, state=state)
+    books = Books(
+        state,
+        ledger=ledger,
+        history=history,
+        checkpoints=checkpoints,
+        strategy=prepared.strategy,
+        on_outcome=progress.outcome,
     )
-    _check_batch_size(configuration, num_train=summary.num_train, space=space)
-    return _Prepared(summary=summary, preset=preset, strategy=strategy)
-
-
-def _progress(configuration: Configuration, *, state: CampaignState) -> Progress:
-    progress = Progress(max_epochs=configuration.max_epochs)
-    for entry in state.entries.values():
-        if entry.outcome is not None:
-            progress.outcome(entry.outcome, restored=True)
-    return progress
-
-
-def _history(configuration: Configuration, *, directory: RunDirectory, state: CampaignState) -> HistoryKeeper:
-    """The history that the journal tells, in step with the ledger."""
-    history = HistoryKeeper(
-        directory.history_path, is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE
+    return _Run(
+        configuration=configuration,
+        prepared=prepared,
+        directory=directory,
+        opened=opened,
+        endpoint=_listen(directory, configuration=configuration, stack=stack),
+        books=books,
+        ledger=ledger,
+        history=history,
+        losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),
+        progress=progress,
+        stop=stop,
     )
-    history.reconcile(state)
-    return history
 
 
-def _restore(configuration: Configuration, *, directory: RunDirectory, strategy: Strategy) -> CampaignState:
-    """The standing that the ledger tells, in the strategy as well."""
-    state = CampaignState(num_candidates=configuration.campaign.num_candidates)
-    if directory.ledger_path.exists():
-        ledger = read_ledger(directory.ledger_path)
-        if ledger.damaged_tail is not None:
-            logger.warning("%s: dropped a damaged last line", directory.ledger_path)
-        for event in ledger.events:
-            state.apply(event)
-    for number in sorted(state.entries):
-        strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
-    return state
-
-
-def _close_books(directory: RunDirectory, *, ledger: LedgerWriter, reason: str) -> None:
-    """The last line of the ledger, and the archive of all that is recorded."""
-    ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
-    write_archive(assemble(directory), directory.archive_path)
-
-
-def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:
-    """A batch that does not fit the data would fail every candidate; one that a space draws is its own affair."""
-    batch_size = configuration.training.batch_size or space.options.get("batch_size")
-    if isinstance(batch_size, int):
-        check_batches(num_train, batch_size, configuration.training)
-
-
-def _opened(*, summary: DataSummary, resumed: bool) -> CampaignOpened:
+def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool) -> CampaignOpened:
     return CampaignOpened(
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -231,6 +223,8 @@ def _opened(*, summary: DataSummary, resumed: bool) -> CampaignOpened:
         versions=versions(),
         data=asdict(summary),
         resumed=resumed,
+        job_id=batch_job_id(os.environ),
+        deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),
         time_s=time.time(),
     )
 

@@ -1,4 +1,4 @@
-"""What a dead group had already brought to an end: its rank files are the truth."""
+"""What a dead group had already brought to an end, or set aside: its rank files are the truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import estimator
 from hpc_nas.configuration import Mode
 from hpc_nas.errors import RecordError
+from hpc_nas.group import protocol
 from hpc_nas.group.judge import Judge
+from hpc_nas.records.checkpoint_files import CheckpointName
 from hpc_nas.records.layout import ESTIMATOR_TABLES, TRAINER_TABLES, Rows
 from hpc_nas.records.rank_file import (
     none_if_nan,
@@ -28,14 +30,17 @@ logger = logging.getLogger(__name__)
 _LAYOUT = {**TRAINER_TABLES, **ESTIMATOR_TABLES}
 _Key = tuple[int, int]
 
+Ending = Outcome | protocol.Interrupted
+"""How an attempt ended, or that a rule had paused it (and the name of its checkpoint, if that was ever written)."""
 
-def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Preset) -> list[Outcome]:
-    """Outcomes of the `wanted` attempts, (candidate, attempt), that ended in these rank files.
+
+def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Preset) -> list[Ending]:
+    """What became of the `wanted` attempts, (candidate, attempt), that ended or were paused in these rank files.
 
     Where the estimator rank died before it concluded, the outcome is made from the attempt's rows and from the
     decision to stop it that was recorded. Files and rows that are not ours are passed over.
     """
-    outcomes: dict[_Key, Outcome] = {}
+    outcomes: dict[_Key, Ending] = {}
     stops: dict[_Key, np.void] = {}
     left: list[tuple[Rows, Rows]] = []
     for path in paths:
@@ -92,7 +97,7 @@ def _outcome(row: np.void, *, path: Path) -> Outcome | None:
 
 def _conclude(
     row: np.void, observations: Rows, *, preset: estimator.Preset, stop: np.void | None
-) -> Outcome | None:
+) -> Ending | None:
     """What an attempt came to. `stop` is the recorded decision to stop it, None where there is none.
 
     The estimator signals first and records then: if it died in between, a preset that looks at no other candidate
@@ -103,6 +108,8 @@ def _conclude(
         state, reason = State(string(row["state"])), Reason(string(row["reason"]))
     except ValueError:
         return None
+    if state is State.PAUSED:
+        return _paused(row, candidate=candidate, attempt=attempt)
     unrecorded = state is State.STOPPED and stop is None
     if state not in FINAL_STATES or (unrecorded and not preset.alone):
         return None
@@ -119,3 +126,17 @@ def _conclude(
     if state is not State.STOPPED or stop is None:
         return outcome
     return outcome.model_copy(update={name: none_if_nan(stop[name]) for name in ("estimate", "spread")})
+
+
+def _paused(row: np.void, *, candidate: int, attempt: int) -> protocol.Interrupted:
+    """What the group would have said of a candidate that it paused."""
+    batches = int(row["start_batch"]) + int(row["batches"])
+    return protocol.Interrupted(
+        trainer=0,  # nobody's any more
+        candidate=candidate,
+        attempt=attempt,
+        how="paused",
+        epochs=float(row["epochs"]),
+        checkpoint=str(CheckpointName(candidate=candidate, batches=batches, attempt=attempt)),
+        message=string(row["message"]),
+    )

@@ -1,14 +1,17 @@
 """Where every candidate stands, rebuilt from the ledger: events in, questions answered, no side effects.
 
 The ledger rules. Whatever happens is first appended there and then applied here; a resumed campaign applies
-the same events again and stands where the old one stood.
+the same events again and stands where the old one stood. No question costs more the more candidates there are.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from hpc_nas.records.ledger import (
+    AttemptInterrupted,
     AttemptLost,
     AttemptStarted,
     CandidateDrawn,
@@ -32,6 +35,8 @@ class Entry:
     group: int = -1
     charges: int = 0
     suspect: bool = False
+    interrupted: int = -1  # the last attempt that was set aside
+    unsaved_pauses: int = 0  # in a row: set aside by a rule, and no checkpoint could be written
     outcome: Outcome | None = None
 
 
@@ -42,28 +47,63 @@ class CampaignState:
     num_candidates: int
     entries: dict[int, Entry] = field(default_factory=dict)
     open_groups: set[int] = field(default_factory=set)
+    paused: set[int] = field(default_factory=set)
+    num_ended: int = 0
+    _in_flight: dict[int, dict[int, Entry]] = field(default_factory=lambda: defaultdict(dict))
+    # By number, suspects apart; a candidate that is queued no more is dropped when it comes to the top.
+    _waiting: dict[bool, list[int]] = field(default_factory=lambda: {False: [], True: []})
 
     def apply(self, event: Event) -> None:
         """Take one event of the ledger into account."""
         if isinstance(event, CandidateDrawn):
-            self.entries[event.candidate.number] = Entry(candidate=event.candidate)
+            entry = self.entries[event.candidate.number] = Entry(candidate=event.candidate)
+            self._move(entry, State.QUEUED)
         elif isinstance(event, AttemptStarted):
-            entry = self.entries[event.candidate]
-            entry.state, entry.attempt, entry.group = State.RUNNING, event.attempt, event.group
+            self._start(self.entries[event.candidate], event)
+        elif isinstance(event, AttemptInterrupted):
+            self._interrupt(self.entries[event.candidate], event)
         elif isinstance(event, AttemptLost):
             entry = self.entries[event.candidate]
-            entry.state = State.QUEUED
             entry.charges += event.charged
             # A charge answers the question whose fault it was; being lost again without one asks it anew.
             entry.suspect = event.suspect
+            self._move(entry, State.QUEUED)
         elif isinstance(event, CandidateEnded):
             entry = self.entries[event.outcome.candidate]
-            entry.state, entry.outcome = event.outcome.state, event.outcome
-            entry.suspect = False
+            self.num_ended += entry.outcome is None
+            entry.outcome, entry.suspect = event.outcome, False
+            self._move(entry, event.outcome.state)
         elif isinstance(event, GroupStarted):
             self.open_groups.add(event.group)
         elif isinstance(event, GroupEnded):
             self.open_groups.discard(event.group)
+
+    def _start(self, entry: Entry, event: AttemptStarted) -> None:
+        self._move(entry, State.QUEUED)  # out of the hands of another group, if the ledger says so
+        entry.attempt, entry.group = event.attempt, event.group
+        self._move(entry, State.RUNNING)
+
+    def _interrupt(self, entry: Entry, event: AttemptInterrupted) -> None:
+        entry.interrupted = event.attempt
+        if event.how == "paused":
+            entry.suspect = False  # it has lived to a decision
+            entry.unsaved_pauses = entry.unsaved_pauses + 1 if event.checkpoint is None else 0
+        # A rule's pause can be kept only with something to go on from.
+        paused = event.how == "paused" and event.checkpoint is not None
+        self._move(entry, State.PAUSED if paused else State.QUEUED)
+
+    def _move(self, entry: Entry, state: State) -> None:
+        number = entry.candidate.number
+        if entry.state is State.RUNNING:
+            self._in_flight[entry.group].pop(number, None)
+        self.paused.discard(number)
+        entry.state = state
+        if state is State.RUNNING:
+            self._in_flight[entry.group][number] = entry
+        elif state is State.PAUSED:
+            self.paused.add(number)
+        elif state is State.QUEUED:
+            heappush(self._waiting[entry.suspect], number)
 
     @property
     def num_drawn(self) -> int:
@@ -71,9 +111,14 @@ class CampaignState:
         return len(self.entries)
 
     @property
-    def num_ended(self) -> int:
-        """Candidates with an outcome."""
-        return sum(entry.outcome is not None for entry in self.entries.values())
+    def num_new(self) -> int:
+        """Candidates that may still be drawn."""
+        return max(0, self.num_candidates - self.num_drawn)
+
+    @property
+    def num_in_flight(self) -> int:
+        """Candidates that some group has in hand."""
+        return sum(map(len, self._in_flight.values()))
 
     @property
     def complete(self) -> bool:
@@ -82,33 +127,30 @@ class CampaignState:
 
     def in_flight(self, group: int) -> list[Entry]:
         """What a group has in hand: running there, or held ready there."""
-        return [e for e in self.entries.values() if e.state is State.RUNNING and e.group == group]
+        return list(self._in_flight[group].values()) if group in self._in_flight else []
 
     def attempts_in_flight(self, group: int) -> set[tuple[int, int]]:
         """The same as (candidate, attempt)."""
         return {(entry.candidate.number, entry.attempt) for entry in self.in_flight(group)}
 
     def next_queued(self, *, suspect: bool) -> Entry | None:
-        """The first candidate that waits for another attempt."""
-        for number in sorted(self.entries):
-            entry = self.entries[number]
+        """The first candidate that waits for another attempt; paused ones don't, they are promoted."""
+        waiting = self._waiting[suspect]
+        while waiting:
+            entry = self.entries[waiting[0]]
             if entry.state is State.QUEUED and entry.suspect is suspect:
                 return entry
+            heappop(waiting)
         return None
 
-    def is_current(self, outcome: Outcome) -> bool:
-        """Does this outcome belong to the attempt that counts, and is it the first word on it?"""
-        entry = self.entries.get(outcome.candidate)
-        return entry is not None and entry.state is State.RUNNING and entry.attempt == outcome.attempt
+    def is_current(self, candidate: int, *, attempt: int) -> bool:
+        """Is this the attempt that counts, and does it still run?"""
+        entry = self.entries.get(candidate)
+        return entry is not None and entry.state is State.RUNNING and entry.attempt == attempt
 
     def counts(self, candidate: int, *, attempt: int, group: int) -> bool:
         """Is this the attempt that counts, and does it run in this group?"""
-        entry = self.entries.get(candidate)
-        return entry is not None and (entry.state, entry.attempt, entry.group) == (
-            State.RUNNING,
-            attempt,
-            group,
-        )
+        return self.is_current(candidate, attempt=attempt) and self.entries[candidate].group == group
 
     def may_run_again(self, number: int) -> bool:
         """False once a candidate has been charged twice."""

@@ -1,4 +1,4 @@
-"""A wish to stop, from a signal or from trouble; everyone who waits looks at it."""
+"""A wish to stop, from a signal, a deadline or trouble; everyone who waits looks at it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from types import FrameType
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""All mean the same: schedulers warn of the end of a job by one of them, or by another that a user has chosen."""
+
+WALLTIME = "walltime"
+"""The reason of a campaign that its own clock has stopped."""
 
 
 class StopRequest:
@@ -27,12 +31,13 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """First SIGINT, SIGTERM or SIGHUP: stop in order. After it a SIGINT interrupts at once."""
+    """The first of `SIGNALS`: stop in order. After it a SIGINT interrupts at once, the others change nothing."""
     stop = StopRequest()
 
     def handle(signum: int, frame: FrameType | None) -> None:
         name = signal.Signals(signum).name
-        logger.warning("%s: stopping; what was flushed is kept", name)
+        if stop.reason is None:
+            logger.warning("%s: stopping; what was flushed is kept", name)
         stop.request(f"stopped by {name}")
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,14 @@ from hpc_nas.errors import RunDirectoryError
 
 _held: set[int] = set()
 _at_fork: list[bool] = []
+
+
+_JOB_ID_VARIABLES = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
+
+
+def batch_job_id(environment: Mapping[str, str]) -> str:
+    """The batch scheduler's name of the job that this process is part of; empty outside of one."""
+    return next((environment[name] for name in _JOB_ID_VARIABLES if environment.get(name)), "")
 
 
 @contextmanager
@@ -38,7 +46,12 @@ def hold_lock(path: Path) -> Iterator[None]:
 def _acquire(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "started_time": time.time()}
+        holder = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "job_id": batch_job_id(os.environ),
+            "started_time": time.time(),
+        }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
     except BlockingIOError as error:
@@ -55,7 +68,8 @@ def _acquire(descriptor: int, path: Path) -> None:
 def _holder(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))
-        return f"the campaign process {int(holder['pid'])} on host {holder['host']}"
+        job = f", batch job {holder['job_id']}" if holder.get("job_id") else ""
+        return f"the campaign process {int(holder['pid'])} on host {holder['host']}{job}"
     except (ValueError, KeyError, TypeError):
         return "another campaign process"
 

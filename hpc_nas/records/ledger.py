@@ -119,6 +119,9 @@ class CandidateEnded(_Event):
     event: Literal["candidate_ended"] = "candidate_ended"
     outcome: Outcome
     group: int
+    history_version: int | None = Field(
+        default=None, description="of the history by which a paused one was stopped in the end; else None"
+    )
 
 
 class ResultIgnored(_Event):
@@ -127,6 +130,18 @@ class ResultIgnored(_Event):
     event: Literal["result_ignored"] = "result_ignored"
     outcome: Outcome
     group: int
+    why: str
+
+
+class InterruptionIgnored(_Event):
+    """A stale attempt was set aside: recorded, never counted."""
+
+    event: Literal["interruption_ignored"] = "interruption_ignored"
+    candidate: int
+    attempt: int
+    group: int
+    how: Literal["paused", "drained"]
+    checkpoint: str | None
     why: str
 
 
@@ -156,6 +171,7 @@ Event = (
     | AttemptLost
     | CandidateEnded
     | ResultIgnored
+    | InterruptionIgnored
     | NodeExcluded
     | CampaignClosed
 )

@@ -72,8 +72,10 @@ def test_resume_with_another_configuration_shows_the_differences(tmp_path: Path)
         "campaign.num_candidates=40",
     )
     message = refusal(*arguments, tree=tmp_path)
-    assert "holds a campaign of another configuration" in message
-    assert message.splitlines()[1:] == ["  [campaign] seed: 5 there, 1 now"]
+    assert "holds another campaign than this one" in message
+    assert "--force" in message
+    assert "  [campaign] seed: 5 there, 1 now" in message.splitlines()
+    assert "num_candidates" not in message
 
 
 def test_resume_without_a_campaign_file_takes_no_settings(tmp_path: Path) -> None:

@@ -6,15 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from estimator import Described, Ended, Event, Observed, Standing
+from estimator import Described, Ended, Event, Observed, Resumed, Standing
 from hpc_nas.campaign.books import Books
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import Loss
 from hpc_nas.campaign.state import CampaignState
+from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.group import protocol
+from hpc_nas.records.checkpoint_files import CheckpointName
 from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.ledger import AttemptStarted, CandidateDrawn, CandidateEnded, LedgerWriter, read_ledger
 from hpc_nas.search.strategy import Strategy
@@ -46,7 +50,14 @@ class Campaign:
         self.state = CampaignState(num_candidates=3)
         for event in read_ledger(path / "ledger.jsonl").events:
             self.state.apply(event)
-        self.books = Books(self.state, ledger=self.ledger, history=self.keeper, strategy=Mute())
+        self.checkpoints = path / "checkpoints"
+        self.books = Books(
+            self.state,
+            ledger=self.ledger,
+            history=self.keeper,
+            checkpoints=CheckpointStore(self.checkpoints, section=CheckpointsSection()),
+            strategy=Mute(),
+        )
 
     def begin(self) -> None:
         for number in range(3):
@@ -58,6 +69,43 @@ class Campaign:
             candidate=candidate, attempt=attempt, trainer=None, epoch=epoch, val_accuracy=50.0
         )
         self.books.observe(message, group=group)
+
+    def save(self, candidate: int, *, attempt: int = 0, batches: int = 10) -> str:
+        """What a trainer does: a checkpoint lies there."""
+        self.checkpoints.mkdir(exist_ok=True)
+        name = str(CheckpointName(candidate=candidate, batches=batches, attempt=attempt))
+        (self.checkpoints / name).touch()
+        return name
+
+    def interrupt(
+        self,
+        candidate: int,
+        how: Literal["paused", "drained"],
+        *,
+        epochs: float,
+        checkpoint: str | None,
+        attempt: int = 0,
+    ) -> None:
+        message = protocol.Interrupted(
+            trainer=0,
+            candidate=candidate,
+            attempt=attempt,
+            how=how,
+            epochs=epochs,
+            checkpoint=checkpoint,
+        )
+        self.books.interrupt(message, group=0)
+
+    def reconcile(self) -> None:
+        self.keeper.reconcile(
+            self.state, can_go_on=lambda number: any(self.checkpoints.glob(f"*{number:05d}-a*"))
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """The kinds of the ledger's events, those of the beginning left out."""
+        events = read_ledger(self.path / "ledger.jsonl").events
+        return [e.event for e in events if e.event not in ("candidate_drawn", "attempt_started")]
 
     @property
     def events(self) -> list[Event]:
@@ -102,9 +150,12 @@ def seen(candidate: int, epoch: float) -> Observed:
 def shown(events: list[Event]) -> list[object]:
     """Observations without their NaN, which equals nothing, and ends."""
     return [
-        (e.candidate, e.epoch if isinstance(e, Observed) else e.standing)
+        (
+            e.candidate,
+            e.epoch if isinstance(e, Observed) else e.standing if isinstance(e, Ended) else "resumed",
+        )
         for e in events
-        if isinstance(e, Observed | Ended)
+        if isinstance(e, Observed | Ended | Resumed)
     ]
 
 
@@ -143,7 +194,7 @@ def test_candidate_is_described_when_it_is_drawn_and_once(tmp_path: Path) -> Non
         first.ledger.append(CandidateDrawn(candidate=Mute().ask(3), time_s=time.time()))  # and then killed
     with campaign(tmp_path) as second:
         for _ in range(2):
-            second.keeper.reconcile(second.state)
+            second.reconcile()
             assert described(second.events) == [0, 1, 2, 3]
 
 
@@ -194,7 +245,7 @@ def test_resumed_campaign_goes_on_with_its_versions(tmp_path: Path) -> None:
         before = first.events
     with campaign(tmp_path) as second:
         assert repr(second.events) == repr(before)
-        second.keeper.reconcile(second.state)
+        second.reconcile()
         assert second.keeper.version == 3 + 2  # both are in flight still: their groups' end will tell
         second.books.bury(0, lost_with_its_group())
         second.books.start(second.state.entries[1], group=1)
@@ -219,7 +270,7 @@ def test_killed_between_ledger_and_journal_is_made_good(tmp_path: Path) -> None:
     with campaign(tmp_path) as second:
         second.state.entries[1].state = State.QUEUED
         for _ in range(2):  # once is enough
-            second.keeper.reconcile(second.state)
+            second.reconcile()
             assert shown(second.events)[3:] == [
                 (0, Standing.FINISHED),
                 (1, Standing.LOST),

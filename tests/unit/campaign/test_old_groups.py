@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from hpc_nas.campaign.books import Books
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import LossAssessor
-from hpc_nas.campaign.resume import OldGroups
+from hpc_nas.campaign.old_groups import OldGroups
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.campaign.stop import StopRequest
-from hpc_nas.configuration import Configuration, EstimatorSection, TrainingSection
+from hpc_nas.configuration import Configuration, EstimatorSection, GroupSection, TrainingSection
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
 from hpc_nas.group.judge import make_preset
@@ -87,15 +88,23 @@ class Resumed:
         self.ledger.append(event)
         self.state.apply(event)
 
-    def settle(self, *, grace_s: float = GRACE_S) -> None:
+    def settle(self, *, grace_s: float = GRACE_S, drain_s: float = GRACE_S) -> None:
         preset = make_preset(self.configuration, chance_accuracy=10.0)
         OldGroups(
-            Books(self.state, ledger=self.ledger, history=self.history, strategy=self.strategy),
+            Books(
+                self.state,
+                ledger=self.ledger,
+                history=self.history,
+                checkpoints=CheckpointStore(
+                    self.directory.checkpoints_dir, section=self.configuration.checkpoints
+                ),
+                strategy=self.strategy,
+            ),
             endpoint=self.endpoint,
             losses=LossAssessor(self.directory, configuration=self.configuration, preset=preset),
             directory=self.directory,
             stop=StopRequest(),
-        ).settle(grace_s=grace_s)
+        ).settle(GroupSection.model_construct(orphan_grace_s=grace_s, drain_s=drain_s))
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -266,7 +275,7 @@ def test_process_that_took_over_the_number_of_a_dead_one_is_not_waited_for(tmp_p
 def test_group_that_hangs_is_given_up_after_twice_the_grace_time(tmp_path: Path) -> None:
     with resumed(tmp_path / "run", reported_by=(socket.gethostname(), os.getppid())) as subject:
         started = time.monotonic()
-        subject.settle(grace_s=0.25)
+        subject.settle(grace_s=0.25, drain_s=0.25)
         assert 0.5 <= time.monotonic() - started < GRACE_S
         assert subject.state.open_groups == set()
 

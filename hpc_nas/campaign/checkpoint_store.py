@@ -1,0 +1,56 @@
+"""The checkpoints that lie in the run directory, as the campaign sees them: by name, never opened."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+from hpc_nas.campaign.state import CampaignState
+from hpc_nas.configuration.schema import CheckpointsSection
+from hpc_nas.records.checkpoint_files import (
+    CheckpointName,
+    find_checkpoints,
+    latest_checkpoint,
+    remove_checkpoints,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointStore:
+    """What candidates can go on from; with `enabled = false` nothing, whatever lies there."""
+
+    def __init__(self, directory: Path, *, section: CheckpointsSection):
+        self._directory = directory
+        self._section = section
+
+    def latest(self, candidate: int) -> str | None:
+        """The name of the candidate's checkpoint with the most batches; None where it has none."""
+        if not self._section.enabled:
+            return None
+        name = latest_checkpoint(self._directory, candidate=candidate)
+        return None if name is None else str(name)
+
+    def holds(self, name: str) -> bool:
+        """Does this checkpoint lie there?"""
+        return self._section.enabled and (self._directory / name).is_file()
+
+    def remove(self, candidate: int) -> None:
+        """The candidate has its outcome: nothing of it goes on."""
+        remove_checkpoints(self._directory, candidate=candidate)
+
+    def sweep(self, state: CampaignState) -> None:
+        """Remove what an earlier process left: checkpoints of candidates with an outcome, and torn ones."""
+        names = find_checkpoints(self._directory)
+        over = [name for name in names if _is_over(name, state)]
+        for name in over:
+            with contextlib.suppress(OSError):
+                (self._directory / str(name)).unlink()
+        if over:
+            logger.info("removed %d checkpoints of candidates that have ended", len(over))
+
+
+def _is_over(name: CheckpointName, state: CampaignState) -> bool:
+    entry = state.entries.get(name.candidate)
+    return entry is None or entry.outcome is not None

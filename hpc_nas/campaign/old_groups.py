@@ -1,0 +1,99 @@
+"""The groups of an earlier campaign process: heard out, sent away, and buried once they have left."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+
+import psutil
+
+from hpc_nas.campaign.books import Books
+from hpc_nas.campaign.endpoint import Endpoint
+from hpc_nas.campaign.losses import LossAssessor
+from hpc_nas.campaign.stop import StopRequest
+from hpc_nas.configuration import GroupSection
+from hpc_nas.group import protocol
+from hpc_nas.records.ledger import GroupReported, read_ledger
+from hpc_nas.records.run_directory import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+
+class OldGroups:
+    """Waits until the groups of an earlier process have left, taking the results they still bring."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        endpoint: Endpoint,
+        losses: LossAssessor,
+        directory: RunDirectory,
+        stop: StopRequest,
+    ):
+        self._books = books
+        self._endpoint = endpoint
+        self._losses = losses
+        self._directory = directory
+        self._stop = stop
+        self._reports = {
+            event.group: event
+            for event in read_ledger(directory.ledger_path).events
+            if isinstance(event, GroupReported)
+        }
+        self._gone: set[int] = set()
+
+    def settle(self, section: GroupSection) -> None:
+        """Wait for each open group, then queue again what it did not finish.
+
+        One that lives saves its candidates first, and one that has noticed the silence is about to.
+        """
+        grace_s = section.orphan_grace_s
+        state = self._books.state
+        waiting = set(state.open_groups)
+        if waiting:
+            logger.info("waiting for worker groups of the earlier process: %s", sorted(waiting))
+        deadline = time.monotonic() + max(2 * grace_s, section.drain_s + grace_s)
+        while waiting and time.monotonic() < deadline and self._stop.reason is None:
+            for group, message in self._endpoint.poll(200):
+                self._hear(group, message)
+            waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
+        for group in sorted(state.open_groups):
+            in_flight = state.attempts_in_flight(group)
+            self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
+
+    def _hear(self, group: int, message: protocol.FromGroup) -> None:
+        if isinstance(message, protocol.Ended):
+            self._books.take(message.outcome, group=group)
+            self._acknowledge(group, message.outcome.candidate, attempt=message.outcome.attempt)
+        elif isinstance(message, protocol.Interrupted):
+            self._books.interrupt(message, group=group)
+            self._acknowledge(group, message.candidate, attempt=message.attempt)
+        elif isinstance(message, protocol.Goodbye):
+            self._gone.add(group)
+        elif isinstance(message, protocol.Progress):  # what it saw while no campaign listened
+            self._books.observe(message, group=group)
+        else:
+            self._endpoint.send(group, protocol.Leave(reason="a resumed campaign starts its own groups"))
+
+    def _acknowledge(self, group: int, candidate: int, *, attempt: int) -> None:
+        self._endpoint.send(group, protocol.Acknowledge(candidate=candidate, attempt=attempt))
+
+    def _has_left(self, group: int, *, grace_s: float) -> bool:
+        report = self._reports.get(group)
+        if report is not None and report.host == socket.gethostname():
+            return not _is_alive(report.pid, since=report.time_s)
+        if group in self._gone:
+            return True
+        alive = self._directory.alive_path(group)
+        return not alive.exists() or time.time() - alive.stat().st_mtime > grace_s
+
+
+def _is_alive(pid: int, *, since: float) -> bool:
+    """Does the process that reported at `since` still run? A later one with the same pid is another."""
+    try:
+        process = psutil.Process(pid)
+        return bool(process.create_time() < since and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,44 @@
+"""What can be found wrong before anything is written: data, space, strategy, estimator, batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import estimator
+from hpc_nas.configuration import Configuration
+from hpc_nas.group.judge import make_preset
+from hpc_nas.search.registry import make_strategy
+from hpc_nas.search.strategy import Strategy
+from hpc_nas.spaces.registry import load_space
+from hpc_nas.spaces.space import Space
+from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.training.intervals import check_batches
+from hpc_nas.training.preparation import DataSummary, prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """The checked parts of a campaign."""
+
+    summary: DataSummary
+    preset: estimator.Preset
+    strategy: Strategy
+
+
+def prepare_campaign(configuration: Configuration) -> Prepared:
+    """Raises ConfigurationError, DataError, SpaceError."""
+    summary = prepare(configuration.data, cache_dir=data_cache_dir())
+    preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
+    space = load_space(configuration.space)
+    strategy = make_strategy(
+        configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
+    )
+    _check_batch_size(configuration, num_train=summary.num_train, space=space)
+    return Prepared(summary=summary, preset=preset, strategy=strategy)
+
+
+def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:
+    """A batch that does not fit the data would fail every candidate; one that a space draws is its own affair."""
+    batch_size = configuration.training.batch_size or space.options.get("batch_size")
+    if isinstance(batch_size, int):
+        check_batches(num_train, batch_size, configuration.training)

@@ -1,0 +1,46 @@
+"""What ledger and journal of an earlier campaign process tell: standing, history, strategy and counts as they were."""
+
+from __future__ import annotations
+
+import logging
+
+from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.progress import Progress
+from hpc_nas.campaign.state import CampaignState
+from hpc_nas.configuration import Configuration, Mode
+from hpc_nas.records.ledger import read_ledger
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.search.strategy import Strategy
+
+logger = logging.getLogger(__name__)
+
+
+def restored_state(
+    configuration: Configuration, *, directory: RunDirectory, strategy: Strategy
+) -> CampaignState:
+    """The standing that the ledger tells, in the strategy as well."""
+    state = CampaignState(num_candidates=configuration.campaign.num_candidates)
+    if directory.ledger_path.exists():
+        ledger = read_ledger(directory.ledger_path)
+        if ledger.damaged_tail is not None:
+            logger.warning("%s: dropped a damaged last line", directory.ledger_path)
+        for event in ledger.events:
+            state.apply(event)
+    for number in sorted(state.entries):
+        strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
+    return state
+
+
+def restored_history(configuration: Configuration, *, directory: RunDirectory) -> HistoryKeeper:
+    """The history that the journal tells."""
+    return HistoryKeeper(
+        directory.history_path, is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE
+    )
+
+
+def restored_progress(configuration: Configuration, *, state: CampaignState) -> Progress:
+    progress = Progress(max_epochs=configuration.max_epochs)
+    for entry in state.entries.values():
+        if entry.outcome is not None:
+            progress.outcome(entry.outcome, restored=True)
+    return progress
