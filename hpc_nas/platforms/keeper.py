@@ -130,13 +130,14 @@ def _watch(
     section = configuration.group
     alive = files.run_directory.alive_path(files.group)
     first_death: float | None = None
+    begun = False
     stamp, since = (0.0, 0), time.monotonic()
     while process.poll() is None:
         now = time.monotonic()
         # By this process's own clock: the file's may be another host's.
         if stamp != (seen := _stamp(alive, otherwise=stamp)):
             stamp, since = seen, now
-        begun = stamp[1] > 0
+        begun = begun or stamp[1] > 0
         orders.look()
         if orders.why:
             if not begun:

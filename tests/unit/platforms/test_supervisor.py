@@ -1,0 +1,246 @@
+"""One group on its node: how it ends, what ends with it, and what is left of its files."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from hpc_nas.platforms.parking import node_name, publish_excluded_nodes
+from hpc_nas.platforms.standing import GroupExit, Standing, read_standing
+from hpc_nas.records.rank_file import read_rank_file
+from hpc_nas.records.run_directory import RunDirectory
+from tests.disks import tiny_disk
+from tests.unit.platforms.supervision import Supervisor, make_run, processes_of, supervised, wait_for
+
+HOST = {"SLURMD_NODENAME": "n7"}
+
+
+def standing_of(supervisor: Supervisor) -> Standing:
+    standing = read_standing(supervisor.files.standing_path)
+    assert standing is not None
+    return standing
+
+
+def drained_rows(directory: RunDirectory) -> int:
+    return len(read_rank_file(directory.rank_file_path(0, 0)).tables["observations"])
+
+
+def test_group_that_ends_is_told_with_its_exit_code_and_its_node(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="crashes")
+    with supervised(directory, environment=HOST) as supervisor:
+        exit = supervisor.exit()
+        assert exit == GroupExit(group=0, exit_code=7, killed="", host="n7")
+        assert standing_of(supervisor).exit == exit
+        assert standing_of(supervisor).state == "ended"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_signal_to_the_node_lets_the_group_leave_in_order(tmp_path: Path, signum: signal.Signals) -> None:
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory, environment=HOST) as supervisor:
+        supervisor.until_ready()
+        supervisor.process("supervisor").send_signal(signum)
+        exit = supervisor.exit()
+    why = f"its node was sent {signum.name}"
+    assert exit == GroupExit(group=0, exit_code=0, killed="", host="n7", told=why)
+    assert (directory.group_dir(0) / "said").read_text() == why
+
+
+def test_signal_to_every_process_of_the_node_lets_the_group_leave_in_order(tmp_path: Path) -> None:
+    """As scancel does it: the launcher would end its ranks at once, so it never sees the signal."""
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        for part in ("launcher", "keeper", "supervisor"):
+            supervisor.process(part).send_signal(signal.SIGTERM)
+        exit = supervisor.exit()
+    assert (exit.exit_code, exit.killed) == (0, "")
+
+
+def test_group_that_does_not_leave_in_time_is_killed(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="will not leave")
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        begun = time.monotonic()
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        exit = supervisor.exit()
+        assert 2.0 <= time.monotonic() - begun < 12.0
+    assert exit.killed == "its node was sent SIGTERM, and it did not leave in time"
+    assert processes_of(directory.path) == []
+
+
+def test_group_that_is_told_to_leave_before_it_has_begun_is_killed_at_once(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="gives no sign")
+    with supervised(directory) as supervisor:
+        supervisor.process("launcher")
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        assert supervisor.exit().killed == "its node was sent SIGTERM, before it had begun"
+
+
+def test_group_without_a_sign_of_life_is_killed(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="gives no sign", settings=("group.start_timeout_s=1",))
+    with supervised(directory) as supervisor:
+        assert "gave no sign of life for 1 s" in supervisor.exit().killed
+
+
+def test_rank_that_outlives_its_launcher_is_ended(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="leaves a rank behind")
+    with supervised(directory) as supervisor:
+        assert supervisor.exit().exit_code == -signal.SIGKILL
+    assert processes_of(directory.path) == []
+
+
+@pytest.mark.parametrize("part", ["pool", "supervisor"])
+def test_group_leaves_in_order_when_those_above_it_are_killed(tmp_path: Path, part: str) -> None:
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory, environment=HOST) as supervisor:
+        supervisor.until_ready()
+        begun = time.monotonic()
+        victim = supervisor.pool if part == "pool" else supervisor.process("supervisor")
+        victim.send_signal(signal.SIGKILL)
+        supervisor.pool.wait(5)
+        wait_for(lambda: standing_of(supervisor).exit is not None, what="the end of the group")
+        wait_for(lambda: processes_of(directory.path) == [], what="the end of all processes")
+        assert time.monotonic() - begun < 8.0
+        exit = standing_of(supervisor).exit
+    who = "worker pool" if part == "pool" else "worker"
+    assert exit == GroupExit(
+        group=0, exit_code=0, killed="", host="n7", told=f"the {who} that started it has died"
+    )
+
+
+def test_group_dies_with_its_keeper_and_the_supervisor_says_so(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory, environment=HOST) as supervisor:
+        supervisor.until_ready()
+        supervisor.process("keeper").kill()
+        exit = supervisor.exit()
+        assert standing_of(supervisor).exit == exit
+    assert exit.killed == "its keeper ended with signal 9, and the group with it"
+    assert processes_of(directory.path) == []
+
+
+def scratch(tmp_path: Path, *more: str) -> tuple[str, ...]:
+    (tmp_path / "node").mkdir()
+    return (f"platform.scratch={tmp_path / 'node'}", *more)
+
+
+def test_local_files_are_drained_while_the_group_lives_and_removed_at_its_end(tmp_path: Path) -> None:
+    directory = make_run(
+        tmp_path, role="records", settings=scratch(tmp_path, "platform.drain_interval_s=0.1")
+    )
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        wait_for(directory.rank_file_path(0, 0).exists, what="a first drain")
+        assert drained_rows(directory) == 5
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        exit = supervisor.exit()
+    assert (exit.killed, exit.undrained) == ("", "")
+    assert drained_rows(directory) == 5
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["launcher", "keeper", "supervisor", "pool"])
+def test_no_local_row_is_lost_whoever_is_killed(tmp_path: Path, part: str) -> None:
+    directory = make_run(tmp_path, role="records", settings=scratch(tmp_path))
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        (supervisor.pool if part == "pool" else supervisor.process(part)).send_signal(signal.SIGKILL)
+        wait_for(lambda: standing_of(supervisor).exit is not None, what="the end of the group")
+        wait_for(lambda: processes_of(directory.path) == [], what="the end of all processes")
+    assert drained_rows(directory) == 5
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+def test_rows_that_a_dead_node_manager_left_behind_are_drained_by_the_next_group(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="records", settings=scratch(tmp_path))
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        for part in ("supervisor", "keeper", "launcher"):  # all at once, as a node's job manager does it
+            supervisor.process(part).suspend()
+        for process in supervisor.processes():
+            process.kill()
+        assert not directory.rank_file_path(0, 0).exists()
+    directory.group_dir(0).rename(directory.group_dir(4))
+    (run,) = (tmp_path / "node").iterdir()
+    (run / "group-00000").rename(run / "group-00004")
+    directory.create_group_dir(0)
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        wait_for(directory.rank_file_path(4, 0).exists, what="the rescue")
+        wait_for(lambda: not (run / "group-00004").exists(), what="its removal")
+        assert (run / "group-00000").is_dir()
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        supervisor.exit()
+
+
+def test_local_files_stay_and_are_named_when_the_shared_disk_is_full(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "shared", num_bytes=256 << 10) as disk:
+        directory = make_run(disk, role="records", settings=scratch(tmp_path))
+        with supervised(directory) as supervisor:
+            supervisor.until_ready()
+            with open(disk / "filler", "wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(b"0" * 4096)
+                except OSError:
+                    pass
+            supervisor.process("launcher").kill()
+            exit = supervisor.exit()
+        (run,) = (tmp_path / "node").iterdir()
+        local = run / "group-00000"
+        assert exit.undrained.startswith(f"{local}: ")
+        assert "No space left on device" in exit.undrained
+        assert len(read_rank_file(local / "rank-00000.h5").tables["observations"]) == 5
+
+
+@pytest.mark.parametrize("scratch_text", ["/nowhere/at/all", "$NOT_SET_HERE/x", "/proc"])
+def test_scratch_that_can_not_be_used_falls_back_to_the_run_directory(
+    tmp_path: Path, scratch_text: str
+) -> None:
+    directory = make_run(tmp_path, role="records", settings=(f"platform.scratch={scratch_text}",))
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        assert "rank files go to the run directory" in standing_of(supervisor).why
+        assert "[platform] scratch: " in supervisor.log
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        assert supervisor.exit().exit_code == 0
+    assert drained_rows(directory) == 5
+
+
+def test_supervisor_parks_on_an_excluded_node_until_its_pool_ends(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="serves")
+    publish_excluded_nodes(directory, frozenset({"n7"}))
+    with supervised(directory, environment=HOST) as supervisor:
+        wait_for(supervisor.files.standing_path.exists, what="its standing")
+        assert standing_of(supervisor).state == "parked"
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        assert supervisor.exit() == GroupExit(
+            group=0, exit_code=0, killed="", host="n7", told="parked: node n7 is excluded"
+        )
+    assert not directory.launch_log_path(0).exists()
+
+
+def test_parked_supervisor_gives_its_slot_back_when_the_node_is_trusted_again(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="serves")
+    publish_excluded_nodes(directory, frozenset({"n7"}))
+    with supervised(directory, environment=HOST) as supervisor:
+        wait_for(supervisor.files.standing_path.exists, what="its standing")
+        publish_excluded_nodes(directory, frozenset())
+        assert supervisor.exit().exit_code == 0
+
+
+def test_supervisor_parks_when_the_allocation_is_about_to_end(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="serves")
+    environment = {**HOST, "HPC_NAS_DEADLINE": str(time.time() + 5)}
+    with supervised(directory, environment=environment) as supervisor:
+        wait_for(supervisor.files.standing_path.exists, what="its standing")
+        assert standing_of(supervisor).why.startswith("the allocation of node n7 ends in")
+
+
+def test_node_is_named_as_the_scheduler_names_it() -> None:
+    assert node_name({"SLURMD_NODENAME": "n7"}) == "n7"
+    assert node_name({}) != ""
