@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import time
 
@@ -11,15 +12,21 @@ from mpi4py import MPI
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError
+from hpc_nas.group.attempt_checkpoints import AttemptCheckpoints
+from hpc_nas.group.checkpoint_saver import Answer, CheckpointSaver
 from hpc_nas.group.wire import (
     REPORT_TAG,
+    Command,
     CommandBox,
     Failed,
     Leave,
     Left,
     Outbox,
+    Pause,
     Present,
+    Report,
     Ring,
+    Saved,
     Stop,
     Taken,
     Train,
@@ -28,23 +35,24 @@ from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.training.cache import data_cache_dir
-from hpc_nas.training.trainer import TrainingEnd, train
+from hpc_nas.training.checkpoint import Checkpoint
+from hpc_nas.training.progress import TrainingEnd
+from hpc_nas.training.signals import GOES_ON, Signal
+from hpc_nas.training.trainer import train
 from hpc_nas.values import Observation, Reason, State
 
 logger = logging.getLogger(__name__)
+
+IGNORED_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""A scheduler's warnings: the estimator rank heeds them, and tells its trainers to leave in order."""
+
+IDLE_POLL_S = 0.001
 
 
 class TrainerRank:
     """Serves assignments until told to leave."""
 
-    def __init__(
-        self,
-        comm: MPI.Comm,
-        *,
-        configuration: Configuration,
-        files: GroupFiles,
-        estimator: int,
-    ):
+    def __init__(self, comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, estimator: int):
         self._comm = comm
         self._configuration = configuration
         self._files = files
@@ -55,7 +63,10 @@ class TrainerRank:
 
     def run(self) -> None:
         """Take the place, then train candidate after candidate."""
+        for signum in IGNORED_SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
         bench = prepare_workbench(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
+        self._saver = CheckpointSaver(self._files, origin=bench.origin)
         device = str(bench.device)
         try:
             with TrainerFile(
@@ -70,40 +81,30 @@ class TrainerRank:
             # Nothing can be recorded any more: say so and wait to be sent away with the others.
             logger.error("rank %d can't write its records: %s", self._comm.rank, error)
             self._report(Failed(message=str(error)))
-            while not isinstance(self._commands.wait(), Leave):
+            while not isinstance(self._next_command(), Leave):
                 pass
+        self._finish_writing()
         self._commands.cancel()
         self._outbox.flush(timeout_s=5.0)
 
     def _serve(self, bench: Workbench, file: TrainerFile) -> None:
         while not self._leaving:
-            command = self._commands.wait()
+            command = self._next_command()
             if isinstance(command, Leave):
                 return
             if isinstance(command, Train):
                 self._train(command, bench=bench, file=file)
-            # A Stop that arrives here names an attempt that is over: stale.
+            # A Stop or a Pause that arrives here names an attempt that is over: stale.
 
     def _train(self, command: Train, *, bench: Workbench, file: TrainerFile) -> None:
         received_time = time.time()
-        candidate, attempt = command.assignment.candidate, command.assignment.attempt
+        assignment = command.assignment
+        candidate, attempt = assignment.candidate, assignment.attempt
         self._report(Taken(candidate=candidate.number, attempt=attempt))
 
         def on_observation(observation: Observation) -> None:
             file.append_observation(observation)
             self._report(Ring())
-
-        def check_signal() -> Reason | None:
-            command = self._commands.poll()
-            if isinstance(command, Stop) and (command.candidate, command.attempt) == (
-                candidate.number,
-                attempt,
-            ):
-                return command.reason
-            if isinstance(command, Leave):
-                self._leaving = True
-                return Reason.CANCELLED
-            return None
 
         end = train(
             candidate,
@@ -113,8 +114,16 @@ class TrainerRank:
             data=bench.data,
             section=self._configuration.training,
             device=bench.device,
+            checkpoints=AttemptCheckpoints(
+                assignment,
+                section=self._configuration.checkpoints,
+                files=self._files,
+                origin=bench.origin,
+                device=bench.device,
+                saver=self._saver,
+            ),
             on_observation=on_observation,
-            check_signal=check_signal,
+            check_signal=lambda: self._check_signal(candidate.number, attempt),
         )
         left_time = time.time()
         self._report(
@@ -127,14 +136,75 @@ class TrainerRank:
                 left_time=left_time,
             )
         )
-        # After the report: the next assignment travels while this row is written.
+        # After the report: the next assignment travels while the rest is done.
+        self._dispose(end, candidate=candidate.number, attempt=attempt)
         _append_attempt(
             file, end, candidate=candidate.number, attempt=attempt, times=(received_time, left_time)
         )
         if end.state is State.FAILED:
             logger.info("candidate %d attempt %d failed: %s", candidate.number, attempt, end.message)
 
-    def _report(self, report: Present | Taken | Ring | Left | Failed) -> None:
+    def _check_signal(self, candidate: int, attempt: int) -> Signal | None:
+        """What the estimator has sent that concerns this attempt; called between batches."""
+        self._report_written()
+        command = self._commands.poll()
+        if isinstance(command, Leave):
+            self._leaving = True
+            return Signal(state=State.CANCELLED, reason=Reason.CANCELLED)
+        if isinstance(command, Stop | Pause) and (command.candidate, command.attempt) == (candidate, attempt):
+            state = State.STOPPED if isinstance(command, Stop) else State.PAUSED
+            return Signal(state=state, reason=command.reason)
+        return None
+
+    # --- checkpoints ---------------------------------------------------------------------------------------
+
+    def _dispose(self, end: TrainingEnd, *, candidate: int, attempt: int) -> None:
+        """Have the checkpoint of a candidate that goes on written; one that does not needs none any more."""
+        if end.state not in GOES_ON:
+            self._saver.forget(candidate)
+        elif isinstance(end.checkpoint, Checkpoint):
+            self._saver.save(end.checkpoint, timeout_s=self._configuration.group.drain_s)
+        else:
+            message = end.checkpoint.message
+            logger.warning("candidate %d attempt %d: no checkpoint: %s", candidate, attempt, message)
+            self._report(
+                Saved(
+                    candidate=candidate, attempt=attempt, epochs=end.epochs, checkpoint=None, message=message
+                )
+            )
+
+    def _report_written(self) -> None:
+        while (answer := self._saver.take()) is not None:
+            self._report_answer(answer)
+
+    def _report_answer(self, answer: Answer) -> None:
+        if answer.checkpoint is None:
+            logger.warning("candidate %d attempt %d: %s", answer.candidate, answer.attempt, answer.message)
+        self._report(Saved(**vars(answer)))
+
+    def _finish_writing(self) -> None:
+        """Report each checkpoint as soon as it is there, for as long as a planned leave may take."""
+        deadline = time.monotonic() + self._configuration.group.drain_s
+        while self._saver.busy and time.monotonic() < deadline:
+            self._report_written()
+            time.sleep(IDLE_POLL_S)
+        for answer in self._saver.close(timeout_s=max(0.0, deadline - time.monotonic())):
+            self._report_answer(answer)
+
+    # --- messages ------------------------------------------------------------------------------------------
+
+    def _next_command(self) -> Command:
+        """Sleeps between looks: a blocked MPI receive burns a core. Reports meanwhile what has been written.
+
+        There is no deadline here: when the estimator rank dies, MPI ends this rank too, and when it hangs
+        the group's launcher kills the group.
+        """
+        while (command := self._commands.poll()) is None:
+            self._report_written()
+            time.sleep(IDLE_POLL_S)
+        return command
+
+    def _report(self, report: Report) -> None:
         self._outbox.send(report, to=self._estimator)
 
 
@@ -148,8 +218,8 @@ def _append_attempt(
         first_batch_time=end.first_batch_time,
         signal_time=end.signal_time,
         left_time=times[1],
-        start_epoch=0.0,
-        start_batch=0,
+        start_epoch=end.start_epoch,
+        start_batch=end.start_batch,
         epochs=end.epochs,
         batches=end.batches,
         train_s=end.train_s,

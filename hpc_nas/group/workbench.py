@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +14,22 @@ from hpc_nas.errors import LaunchError
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
+from hpc_nas.training.checkpoint_file import Origin
 from hpc_nas.training.datasets import load_dataset
 from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.splits import split
+from hpc_nas.training.splits import dataset_fingerprint, split
 from hpc_nas.training.torch_setup import configure_torch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workbench:
-    """Held by a trainer rank from its start to its end; no candidate changes it."""
+    """Held by a trainer rank from its start to its end; no candidate changes it. `origin` marks its checkpoints."""
 
     device: torch.device
     space: Space
     problem: Problem
     data: DeviceData
+    origin: Origin
 
 
 def prepare_workbench(configuration: Configuration, *, cache_dir: Path, local_rank: int) -> Workbench:
@@ -33,12 +37,27 @@ def prepare_workbench(configuration: Configuration, *, cache_dir: Path, local_ra
     configure_torch(configuration.training, threads=configuration.group.threads_per_rank)
     device = bind_device(configuration, local_rank=local_rank)
     splits = split(load_dataset(configuration.data, cache_dir=cache_dir), configuration.data)
+    space = load_space(configuration.space)
     return Workbench(
         device=device,
-        space=load_space(configuration.space),
+        space=space,
         problem=splits.problem,
         data=DeviceData.from_splits(splits, device=device),
+        origin=Origin(
+            training=configuration.training.model_dump_json(),
+            space=f"{configuration.space.model_dump_json()} {_source_fingerprint(space)}",
+            data=dataset_fingerprint(splits),
+        ),
     )
+
+
+def _source_fingerprint(space: Space) -> str:
+    """SHA-256 of the file that defines the space: another network may stand under the same parameters in another."""
+    try:
+        path = inspect.getsourcefile(space.function)
+        return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except (OSError, TypeError):  # a callable that comes from no file
+        return ""
 
 
 def bind_device(configuration: Configuration, *, local_rank: int) -> torch.device:

@@ -1,17 +1,21 @@
 """The names of checkpoints: which candidate, which attempt, how far; found, chosen and removed by name alone.
 
 A checkpoint is published whole (`os.replace`); what is inside is the trainer's affair (`training.checkpoint`). The
-name is all that a campaign needs: it never opens one.
+name is all that a campaign needs: it never opens one. Two more kinds of file lie beside them: `.NAME.WRITER.tmp`, which
+is being written or was when its writer died, and `NAME.unusable`, which a trainer could not go on from.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+UNUSABLE = ".unusable"
 _NAME = re.compile(r"candidate-(\d{5,})-attempt-(\d{3,})-batch-(\d{8,})\.pt")
+_LEFTOVER = re.compile(rf"\.(?P<torn>{_NAME.pattern})\..*\.tmp|(?P<refused>{_NAME.pattern})\{UNUSABLE}")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -37,9 +41,7 @@ class CheckpointName:
 
 def find_checkpoints(directory: Path) -> list[CheckpointName]:
     """All that lie there, sorted by candidate and by how far they are; none where there is no such directory."""
-    if not directory.is_dir():
-        return []
-    names = (CheckpointName.parse(entry.name) for entry in directory.iterdir())
+    names = (CheckpointName.parse(name) for name in _entries(directory))
     return sorted(name for name in names if name is not None)
 
 
@@ -49,8 +51,35 @@ def latest_checkpoint(directory: Path, *, candidate: int) -> CheckpointName | No
 
 
 def remove_checkpoints(directory: Path, *, candidate: int, before: CheckpointName | None = None) -> None:
-    """Remove all checkpoints of a candidate, or those before one of them; what is gone already is no error."""
+    """Remove all checkpoints of a candidate, or those before one of them; what is gone already is no error.
+
+    With all of them goes what else lies there of the candidate: torn and unusable ones.
+    """
     for name in find_checkpoints(directory):
         if name.candidate == candidate and (before is None or name < before):
-            with contextlib.suppress(OSError):
-                (directory / str(name)).unlink()
+            _unlink(directory / str(name))
+    if before is None:
+        for entry in _entries(directory):
+            if (found := _LEFTOVER.fullmatch(entry)) is not None:
+                owner = CheckpointName.parse(found["torn"] or found["refused"])
+                if owner is not None and owner.candidate == candidate:
+                    _unlink(directory / entry)
+
+
+def set_aside(directory: Path, name: CheckpointName) -> None:
+    """Nobody is to go on from it again; the file stays, under another name, for people to look at."""
+    path = directory / str(name)
+    with contextlib.suppress(OSError):
+        os.replace(path, path.with_name(path.name + UNUSABLE))
+
+
+def _entries(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

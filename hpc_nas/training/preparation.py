@@ -8,12 +8,15 @@ from pathlib import Path
 from hpc_nas.configuration import DataSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.splits import split
+from hpc_nas.training.splits import dataset_fingerprint, split
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSummary:
-    """A checked data set, without its images. `chance_accuracy` is in percent."""
+    """A checked data set, without its images. `chance_accuracy` is in percent.
+
+    `checksum` is the whole data set's, `fingerprint` that of what candidates are trained and validated on.
+    """
 
     problem: Problem
     chance_accuracy: float
@@ -21,6 +24,7 @@ class DataSummary:
     num_validation: int
     num_test: int
     checksum: str
+    fingerprint: str
 
 
 def prepare(section: DataSection, *, cache_dir: Path) -> DataSummary:
@@ -36,4 +40,5 @@ def prepare(section: DataSection, *, cache_dir: Path) -> DataSummary:
         num_validation=len(splits.validation_labels),
         num_test=splits.num_test,
         checksum=splits.checksum,
+        fingerprint=dataset_fingerprint(splits),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,23 @@ def split(dataset: Dataset, section: DataSection) -> Splits:
         num_test=len(dataset.test_labels),
         checksum=dataset.checksum,
     )
+
+
+def dataset_fingerprint(splits: Splits) -> str:
+    """SHA-256 of all that candidates are trained and validated on, in order: the same data give the same curves.
+
+    Unlike `checksum`, which is the whole data set's, it changes with every key that changes the cut.
+    """
+    digest = hashlib.sha256(str(splits.num_classes).encode())
+    for array in (
+        splits.train_images,
+        splits.train_labels,
+        splits.validation_images,
+        splits.validation_labels,
+    ):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _cut(

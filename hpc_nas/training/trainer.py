@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import torch
 
 from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.space import Space
+from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
 from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
-from hpc_nas.training.session import Means, Session
-from hpc_nas.values import REASONS, Candidate, Observation, Reason, State
+from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
+from hpc_nas.training.session import Session
+from hpc_nas.training.signals import GOES_ON, Signal
+from hpc_nas.training.steps import CheckSignal, Ended, Steps
+from hpc_nas.values import Candidate, Observation, Reason
+
+logger = logging.getLogger(__name__)
 
 Observe = Callable[[Observation], None]
-CheckSignal = Callable[[], Reason | None]
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingEnd:
-    """How one attempt of a candidate ended in its trainer.
-
-    `epochs` counts validated epochs, `batches` all that were trained, `train_s` and `validate_s` the time in
-    either. `first_batch_time` is when the first batch began, `signal_time` when a signal was seen (seconds
-    since the Unix epoch, NaN if never); `last_batch_s` is how long the last training batch took.
-    """
-
-    state: State
-    reason: Reason
-    message: str
-    epochs: float
-    batches: int
-    train_s: float
-    validate_s: float
-    last_batch_s: float
-    first_batch_time: float
-    signal_time: float
-
-    def __post_init__(self) -> None:
-        if self.reason not in REASONS.get(self.state, ()):
-            raise ValueError(f"{self.state} can't have reason {self.reason}")
 
 
 def train(
@@ -58,148 +35,137 @@ def train(
     data: DeviceData,
     section: TrainingSection,
     device: torch.device,
+    checkpoints: Checkpoints,
     on_observation: Observe,
     check_signal: CheckSignal,
     clock: Callable[[], float] = time.time,
 ) -> TrainingEnd:
-    """Train a candidate to its full budget, or until `check_signal` gives a reason to end it.
+    """Train a candidate to its full budget, or until `check_signal` gives a signal to end the attempt.
 
-    `check_signal` is called between batches, of training and of validation; it returns None, a reason of
-    State.STOPPED or Reason.CANCELLED. `on_observation` gets each observation as soon as it is known. What
-    the network's own code raises ends this candidate (see `failures`); what these two raise goes through.
-    Raises DeviceLost. Whatever happens, no reference to the network is kept.
+    `check_signal` is called between batches, of training and of validation. `on_observation` gets each observation
+    as soon as it is known; where the attempt goes on from a checkpoint, first those that came with it, marked as
+    carried. What the network's own code raises ends this candidate (see `failures`); what the callbacks raise goes
+    through. Raises DeviceLost. Whatever happens, no reference to the network is kept.
 
-    The curve depends on the candidate, its seed, the data and the section alone, not on what this process
-    trained before; `configure_torch` is called once, earlier.
+    The curve depends on the candidate, its seed, the data and the section alone: not on what this process trained
+    before, nor on where the training was cut. `configure_torch` is called once, earlier.
     """
-    progress = _Progress()
-    session = guarded(
+    progress = Progress()
+    session = _begin(
         lambda: Session(candidate, space=space, problem=problem, data=data, section=section, device=device),
-        building=True,
+        progress,
+        checkpoints=checkpoints,
+        where=f"candidate {candidate.number} attempt {attempt}",
     )
     if isinstance(session, Failure):
         release_memory()
         return progress.end(session)
-    steps = _Steps(session, progress, check_signal=check_signal, clock=clock)
+    checkpoint: Checkpoint | NoCheckpoint = NOT_NEEDED
     try:
-        for interval in range(1, session.intervals.num_intervals + 1):
-            observation = steps.interval(session.intervals.epoch_after(interval), candidate.number, attempt)
-            on_observation(observation)
-            progress.epochs = observation.epoch
-        cause: Reason | Failure = Reason.FULL_BUDGET
-    except _Ended as ended:
-        cause = ended.cause
+        for carried in progress.observations:
+            on_observation(carried.model_copy(update={"attempt": attempt, "carried": True}))
+        steps = Steps(session, progress, check_signal=check_signal, clock=clock)
+        copies = _Copies(
+            session, progress, checkpoints=checkpoints, candidate=candidate, attempt=attempt, device=device
+        )
+        try:
+            while session.intervals_done < session.intervals.num_intervals:
+                observation = steps.interval(candidate.number, attempt)
+                on_observation(observation)
+                progress.observed(observation)
+                copies.after_validation()
+            cause: Signal | Failure | Reason = Reason.FULL_BUDGET
+        except Ended as ended:
+            cause = ended.cause
+        if isinstance(cause, Signal) and cause.state in GOES_ON:
+            checkpoint = copies.on_leaving()
     finally:
         session.close()
     if isinstance(cause, Failure):
         release_memory()
     else:
         release_cache()
-    return progress.end(cause)
+    return progress.end(cause, checkpoint=checkpoint)
 
 
-class _Ended(Exception):
-    """Leaves the loops of a training before the full budget."""
-
-    def __init__(self, cause: Reason | Failure) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-@dataclass(kw_only=True)
-class _Progress:
-    """What is counted while a candidate trains."""
-
-    epochs: float = 0.0
-    batches: int = 0
-    train_s: float = 0.0
-    validate_s: float = 0.0
-    last_batch_s: float = math.nan
-    first_batch_time: float = math.nan
-    signal_time: float = math.nan
-
-    def end(self, cause: Reason | Failure) -> TrainingEnd:
-        """The end for this cause, with the counts so far."""
-        if isinstance(cause, Failure):
-            return TrainingEnd(state=State.FAILED, reason=cause.reason, message=cause.message, **vars(self))
-        state = next(state for state, reasons in REASONS.items() if cause in reasons)
-        return TrainingEnd(state=state, reason=cause, message="", **vars(self))
+def _begin(
+    make: Callable[[], Session], progress: Progress, *, checkpoints: Checkpoints, where: str
+) -> Session | Failure:
+    """A session at the checkpoint, or at the candidate's start where there is none that fits."""
+    session = guarded(make, building=True)
+    if isinstance(session, Failure) or (checkpoint := checkpoints.load()) is None:
+        return session
+    refusal = guarded(partial(_restore, session, checkpoint), building=True)
+    if not isinstance(refusal, Failure):
+        progress.begin_at(checkpoint.standing)
+        return session
+    logger.warning("%s begins from the start: its checkpoint does not fit: %s", where, refusal.message)
+    session.close()  # half restored
+    del session, checkpoint
+    release_memory()
+    return guarded(make, building=True)
 
 
-class _Steps:
-    """Takes the session through intervals batch by batch, with an eye on the signal and the time."""
+def _restore(session: Session, checkpoint: Checkpoint) -> None:
+    session.restore(checkpoint.state)
+    standing = checkpoint.standing
+    seen = (session.epochs, session.batches, session.intervals_done)
+    stated = (standing.epochs, standing.batches, len(standing.observations))
+    if seen != stated:
+        raise ValueError(f"its state stands at (epochs, batches, validations) {seen}, its curve at {stated}")
+
+
+class _Copies:
+    """Makes the copies of a session that are wanted."""
 
     def __init__(
         self,
         session: Session,
-        progress: _Progress,
+        progress: Progress,
         *,
-        check_signal: CheckSignal,
-        clock: Callable[[], float],
+        checkpoints: Checkpoints,
+        candidate: Candidate,
+        attempt: int,
+        device: torch.device,
     ) -> None:
         self._session = session
         self._progress = progress
-        self._check_signal = check_signal
-        self._clock = clock
+        self._checkpoints = checkpoints
+        self._candidate = candidate
+        self._attempt = attempt
+        self._device = device
 
-    def interval(self, epoch: float, candidate: int, attempt: int) -> Observation:
-        """Train one interval that ends at `epoch`, and validate. Raises _Ended on a signal or a failure."""
-        progress = self._progress
-        train_s, validate_s = progress.train_s, progress.validate_s
-        training = self._train()
-        validation = self._validate()
-        return Observation(
-            candidate=candidate,
-            attempt=attempt,
-            epoch=epoch,
-            val_accuracy=validation.accuracy,
-            val_loss=validation.loss,
-            train_accuracy=training.accuracy,
-            train_loss=training.loss,
-            learning_rate=self._session.learning_rate,
-            train_s=progress.train_s - train_s,
-            validate_s=progress.validate_s - validate_s,
-            time_s=self._clock(),
-        )
-
-    def _train(self) -> Means:
-        progress, started = self._progress, time.perf_counter()
-        try:
-            for _ in range(self._session.intervals.batches_per_interval):
-                self._leave_on_signal()
-                if progress.batches == 0:
-                    progress.first_batch_time = self._clock()
-                batch_started = time.perf_counter()
-                _run(self._session.train_batch)
-                progress.last_batch_s = time.perf_counter() - batch_started
-                progress.batches += 1
-            return _run(self._session.training_means)
-        finally:
-            progress.train_s += time.perf_counter() - started
-
-    def _validate(self) -> Means:
-        progress, started = self._progress, time.perf_counter()
-        try:
-            for index in range(self._session.num_validation_batches):
-                self._leave_on_signal()
-                _run(partial(self._session.validate_batch, index))
-            return _run(self._session.validation_means)
-        finally:
-            progress.validate_s += time.perf_counter() - started
-
-    def _leave_on_signal(self) -> None:
-        reason = self._check_signal()
-        if reason is None:
+    def after_validation(self) -> None:
+        """One against crashes, where it is due and there is something left to train."""
+        over = self._session.intervals_done == self._session.intervals.num_intervals
+        if over or not self._checkpoints.wanted(Occasion.VALIDATED):
             return
-        self._progress.signal_time = self._clock()
-        if reason is not Reason.CANCELLED and reason not in REASONS[State.STOPPED]:
-            allowed = ", ".join(sorted({Reason.CANCELLED, *REASONS[State.STOPPED]}))
-            raise ValueError(f"check_signal returned {reason!r}; a trainer is stopped by one of {allowed}")
-        raise _Ended(reason)
+        copy = self._copy()
+        if isinstance(copy, Checkpoint):
+            self._checkpoints.keep(copy)
+        else:
+            number = self._candidate.number
+            logger.warning("candidate %d attempt %d: no checkpoint: %s", number, self._attempt, copy.message)
 
+    def on_leaving(self) -> Checkpoint | NoCheckpoint:
+        """The one from which the candidate goes on."""
+        if not self._checkpoints.wanted(Occasion.LEAVING):
+            return NoCheckpoint(message="checkpoints are switched off ([checkpoints] enabled = false)")
+        return self._copy()
 
-def _run(action: Callable[[], _Result]) -> _Result:
-    result = guarded(action, building=False)
-    if isinstance(result, Failure):
-        raise _Ended(result)
-    return result
+    def _copy(self) -> Checkpoint | NoCheckpoint:
+        state = guarded(self._session.capture, building=False)
+        if isinstance(state, Failure):
+            return NoCheckpoint(message=f"its state can't be copied: {state.message}")
+        progress = self._progress
+        standing = Standing(
+            candidate=self._candidate,
+            attempt=self._attempt,
+            device=self._device.type,
+            epochs=progress.epochs,
+            batches=self._session.batches,
+            train_s=progress.interval_train_s,
+            validate_s=progress.interval_validate_s,
+            observations=tuple(progress.observations),
+        )
+        return Checkpoint(standing=standing, state=state)

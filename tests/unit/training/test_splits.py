@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hpc_nas.spaces.problem import Problem
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.datasets import load_dataset
 from hpc_nas.training.preparation import DataSummary, prepare
-from hpc_nas.training.splits import Splits, split
+from hpc_nas.training.splits import Splits, dataset_fingerprint, split
 from hpc_nas.training.stratify import stratified_subset
 
 from .training_helpers import fashion_section, make_dataset
@@ -132,7 +133,22 @@ def test_preparation_says_what_trainers_will_find(test_data: Path, fashion_cache
         num_validation=2000,
         num_test=10_000,
         checksum=splits.checksum,
+        fingerprint=dataset_fingerprint(splits),
     )
+
+
+def test_fingerprint_is_of_what_candidates_see() -> None:
+    same = split(numbered(), DataSection())
+    assert dataset_fingerprint(same) == dataset_fingerprint(split(numbered(), DataSection()))
+    others = [
+        split(numbered(), DataSection(seed=1)),
+        split(numbered(), DataSection(max_train_samples=900)),
+        split(numbered(), DataSection(validation_fraction=0.25)),
+        split(numbered(), DataSection(validate_on_test=True)),
+        dataclasses.replace(same, train_labels=same.train_labels[::-1]),
+        dataclasses.replace(same, validation_images=255 - same.validation_images),
+    ]
+    assert len({dataset_fingerprint(splits) for splits in [same, *others]}) == 7
 
 
 @pytest.mark.parametrize("count", [1, 7, 50, 99, 100])

@@ -12,14 +12,15 @@ from torch import nn
 
 from hpc_nas.errors import RecordError
 from hpc_nas.training.failures import DeviceLost
+from hpc_nas.training.signals import Signal
 from hpc_nas.values import Observation, Reason, State
 
-from .training_helpers import Trainer, dense, one_network_space
+from .training_helpers import CANCEL, Trainer, dense, one_network_space, stop
 
 
-def signal_at(call: int, reason: Reason) -> Iterator[Reason | None]:
+def signal_at(call: int, signal: Signal) -> Iterator[Signal | None]:
     """None, until the given call (from 1)."""
-    return itertools.chain(itertools.repeat(None, call - 1), itertools.repeat(reason))
+    return itertools.chain(itertools.repeat(None, call - 1), itertools.repeat(signal))
 
 
 class Raises(nn.Module):
@@ -107,29 +108,46 @@ def test_configuration_overrides_the_recipe_of_the_space(trainer: Trainer) -> No
 @pytest.mark.parametrize("reason", sorted({Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST}))
 def test_a_signal_ends_the_training_before_the_next_batch(trainer: Trainer, reason: Reason) -> None:
     # 4 batches and 1 validation batch an interval: call 8 is before the third batch of the second one.
-    end = trainer(one_network_space(dense), signals=signal_at(8, reason), clock=lambda: 5.0)
+    end = trainer(one_network_space(dense), signals=signal_at(8, stop(reason)), clock=lambda: 5.0)
     assert (end.state, end.reason, end.epochs, end.batches) == (State.STOPPED, reason, 0.5, 6)
     assert end.signal_time == 5.0
     assert [row.epoch for row in trainer.observations] == [0.5]
 
 
 def test_a_signal_during_a_validation_drops_it(trainer: Trainer) -> None:
-    end = trainer(one_network_space(dense), signals=signal_at(10, Reason.CONVERGED))
+    end = trainer(one_network_space(dense), signals=signal_at(10, stop(Reason.CONVERGED)))
     assert (end.state, end.epochs, end.batches) == (State.STOPPED, 0.5, 8)
     assert [row.epoch for row in trainer.observations] == [0.5]
 
 
 def test_a_candidate_cancelled_before_its_first_batch_trains_none(trainer: Trainer) -> None:
-    end = trainer(one_network_space(dense), signals=signal_at(1, Reason.CANCELLED))
+    end = trainer(one_network_space(dense), signals=signal_at(1, CANCEL))
     assert (end.state, end.reason, end.epochs, end.batches) == (State.CANCELLED, Reason.CANCELLED, 0.0, 0)
     assert math.isnan(end.first_batch_time)
     assert math.isnan(end.last_batch_s)
     assert trainer.observations == []
 
 
-def test_a_signal_with_a_reason_that_stops_nothing_is_refused(trainer: Trainer) -> None:
-    with pytest.raises(ValueError, match=r"check_signal returned .*full_budget"):
-        trainer(one_network_space(dense), signals=signal_at(2, Reason.FULL_BUDGET))
+@pytest.mark.parametrize(
+    ("state", "reason", "complaint"),
+    [
+        (
+            State.FINISHED,
+            Reason.FULL_BUDGET,
+            "a signal can't ask for finished; use one of stopped, paused, cancelled",
+        ),
+        (State.FAILED, Reason.HUNG, "a signal can't ask for failed"),
+        (
+            State.STOPPED,
+            Reason.CANCELLED,
+            "stopped can't have reason cancelled; use one of budget, converged",
+        ),
+        (State.PAUSED, Reason.FULL_BUDGET, "paused can't have reason full_budget"),
+    ],
+)
+def test_a_signal_that_ends_nothing_is_refused(state: State, reason: Reason, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Signal(state=state, reason=reason)
 
 
 def test_a_huge_learning_rate_fails_as_non_finite(trainer: Trainer) -> None:

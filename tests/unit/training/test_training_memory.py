@@ -12,9 +12,13 @@ import torch
 from torch import nn
 
 from hpc_nas.errors import RecordError
+from hpc_nas.training.checkpoint import Checkpoint
+from hpc_nas.training.signals import Signal
 from hpc_nas.values import Observation, Reason
 
-from .training_helpers import Trainer, dense, one_network_space
+from .training_helpers import PAUSE, Shelf, Trainer, dense, one_network_space, stop
+
+CONVERGED = stop(Reason.CONVERGED)
 
 
 @pytest.fixture
@@ -57,8 +61,8 @@ class RaisesInForward(nn.Module):
         raise RuntimeError(f"holds {len(logits)} activations in its frame")
 
 
-def signals_after(calls: int) -> Iterator[Reason | None]:
-    return itertools.chain(itertools.repeat(None, calls), itertools.repeat(Reason.CONVERGED))
+def signals_after(calls: int, signal: Signal = CONVERGED) -> Iterator[Signal | None]:
+    return itertools.chain(itertools.repeat(None, calls), itertools.repeat(signal))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
@@ -77,6 +81,21 @@ def test_a_stopped_candidate_leaves_nothing(trainer: Trainer) -> None:
     before = living_tensors()
     trainer(one_network_space(networks, momentum=0.9), signals=signals_after(7))
     assert (networks.living, living_tensors() - before) == (0, 0)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_a_paused_and_a_resumed_candidate_leave_nothing_but_the_checkpoint(trainer: Trainer) -> None:
+    networks = Watched(dense)
+    space = one_network_space(networks, optimizer="adam")
+    before = living_tensors()
+    end = trainer(space, signals=signals_after(7, PAUSE), checkpoints=Shelf())
+    checkpoint = end.checkpoint
+    assert isinstance(checkpoint, Checkpoint)
+    assert networks.living == 0
+    trainer(space, checkpoints=Shelf(checkpoint, occasions=()))
+    assert networks.living == 0
+    del end, checkpoint
+    assert living_tensors() == before
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ from hpc_nas.configuration import DataSection, TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.space import Network, Space
+from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, Occasion, WithoutCheckpoints
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.trainer import TrainingEnd, train
-from hpc_nas.values import Candidate, Observation, Reason
+from hpc_nas.training.progress import TrainingEnd
+from hpc_nas.training.signals import Signal
+from hpc_nas.training.trainer import train
+from hpc_nas.values import Candidate, Observation, Reason, State
 
 CPU = torch.device("cpu")
 
@@ -56,6 +59,39 @@ def dense() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 4))
 
 
+def stop(reason: Reason) -> Signal:
+    """A rule's word that ends a candidate."""
+    return Signal(state=State.STOPPED, reason=reason)
+
+
+PAUSE = Signal(state=State.PAUSED, reason=Reason.RUNG)
+CANCEL = Signal(state=State.CANCELLED, reason=Reason.CANCELLED)
+
+
+def candidate(*, number: int = 3, seed: int = 1) -> Candidate:
+    return Candidate(number=number, seed=seed, parameters={}, num_parameters=1, num_layers=1, macs=1)
+
+
+class Shelf:
+    """Checkpoints in memory: goes on from `start`, wants one on every occasion of `occasions`, keeps them all."""
+
+    def __init__(
+        self, start: Checkpoint | None = None, *, occasions: Iterable[Occasion] = tuple(Occasion)
+    ) -> None:
+        self._start = start
+        self._occasions = frozenset(occasions)
+        self.kept: list[Checkpoint] = []
+
+    def load(self) -> Checkpoint | None:
+        return self._start
+
+    def wanted(self, occasion: Occasion) -> bool:
+        return occasion in self._occasions
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.kept.append(checkpoint)
+
+
 class Trainer:
     """Trains on the tiny data set and keeps what a group would send on."""
 
@@ -68,20 +104,23 @@ class Trainer:
         space: Space,
         *,
         seed: int = 1,
-        signals: Iterator[Reason | None] | None = None,
+        attempt: int = 2,
+        signals: Iterator[Signal | None] | None = None,
+        checkpoints: Checkpoints | None = None,
         on_observation: Callable[[Observation], None] | None = None,
         clock: Callable[[], float] = lambda: 1000.0,
         **section: Any,
     ) -> TrainingEnd:
         self.observations = []
         return train(
-            Candidate(number=3, seed=seed, parameters={}, num_parameters=1, num_layers=1, macs=1),
-            attempt=2,
+            candidate(seed=seed),
+            attempt=attempt,
             space=space,
             problem=Problem(channels=1, height=4, width=4, num_classes=4),
             data=self.data,
             section=TrainingSection(**{"max_epochs": 2.0, **section}),
             device=CPU,
+            checkpoints=checkpoints or WithoutCheckpoints(),
             on_observation=on_observation or self.observations.append,
             check_signal=lambda: next(signals) if signals is not None else None,
             clock=clock,

@@ -1,0 +1,64 @@
+"""Loss and hits summed over batches, on the device, so that no batch waits for a copy to the host."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from hpc_nas.training.checkpoint import Plain
+from hpc_nas.training.failures import NonFiniteLoss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """Mean loss per sample, and accuracy in percent, over one interval or one validation."""
+
+    loss: float
+    accuracy: float
+
+
+class Sums:
+    """Of one interval's training, or of one validation; `num_batches` says how far it is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.num_batches = 0
+        self._num_samples = 0
+        self._loss = torch.zeros((), device=device)
+        self._hits = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Count a batch: mean loss, logits [n, classes], labels [n]."""
+        self.num_batches += 1
+        self._num_samples += len(labels)
+        self._loss += loss * len(labels)
+        self._hits += (logits.argmax(dim=1) == labels).sum()
+
+    def check_finite(self, part: str) -> float:
+        """The sum of losses; NonFiniteLoss where it is none. A bad value stays in the sum: none is missed."""
+        total = float(self._loss)
+        if not math.isfinite(total):
+            raise NonFiniteLoss(f"{part} loss is not finite")
+        return total
+
+    def means(self, part: str) -> Means:
+        """Over all batches so far. Raises NonFiniteLoss; waits for the device."""
+        loss = self.check_finite(part) / self._num_samples
+        return Means(loss=loss, accuracy=100.0 * int(self._hits) / self._num_samples)
+
+    def state(self) -> Plain:
+        """What `restore` takes back; its tensors go on changing."""
+        return {
+            "num_batches": self.num_batches,
+            "num_samples": self._num_samples,
+            "loss": self._loss,
+            "hits": self._hits,
+        }
+
+    def restore(self, state: Plain) -> None:
+        """Stand where these sums stood."""
+        self.num_batches = state["num_batches"]
+        self._num_samples = state["num_samples"]
+        self._loss.copy_(state["loss"])
+        self._hits.copy_(state["hits"])
