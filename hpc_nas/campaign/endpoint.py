@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import socket as sockets
 
-import psutil
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
@@ -20,10 +18,9 @@ from hpc_nas.group.protocol import (
     decode_from_group,
     encode,
 )
+from hpc_nas.platforms.addresses import LOOPBACK
 
 logger = logging.getLogger(__name__)
-
-LOOPBACK = "127.0.0.1"
 
 
 class _OneKey:
@@ -133,17 +130,6 @@ class Endpoint:
             self._socket.bind(f"tcp://{where}:{port}")
             return port
         return int(self._socket.bind_to_random_port(f"tcp://{where}"))
-
-
-def interface_addresses() -> list[str]:
-    """All IPv4 addresses of this host that another node may reach, loopback last."""
-    found = [
-        address.address
-        for addresses in psutil.net_if_addrs().values()
-        for address in addresses
-        if address.family == sockets.AF_INET and not address.address.startswith("127.")
-    ]
-    return [*found, LOOPBACK]
 
 
 def _group(identity: bytes) -> int:

@@ -56,6 +56,7 @@ class DeviceVariable(StrEnum):
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
 _WALLTIME = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)")
+_CONSTRAINT = re.compile(r"[\w.&|*,()\[\]-]+", re.ASCII)
 _WORD = re.compile(r"[^\s'\"`$;&|<>\\]+")
 
 
@@ -91,6 +92,12 @@ def _word(text: str) -> str:
         raise ValueError(
             "it stands on a line of a job script: one word, without blanks, quotes or $ ; & | < >"
         )
+    return text
+
+
+def _constraint(text: str) -> str:
+    if not _CONSTRAINT.fullmatch(text):
+        raise ValueError('features of nodes, as in "gpu" or "gpu&hbm80g", without blanks')
     return text
 
 
@@ -147,7 +154,10 @@ class PlatformSection(Section):
     mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
     num_nodes: Positive = Field(default=1, description="of the allocation, or of each block")
     num_blocks: Positive = Field(default=1, description="jobs that Parsl submits, with placement = blocks")
-    cores_per_node: Positive | None = Field(default=None, description="None: the machine is asked")
+    cores_per_node: Positive | None = Field(
+        default=None,
+        description="as the scheduler counts them (hardware threads, on some machines); None: the machine is asked",
+    )
     gpus_per_node: int = Field(default=0, ge=0)
     device_variable: DeviceVariable = Field(
         default=DeviceVariable.CUDA, strict=False, description="by which a group is shown its GPUs"
@@ -161,7 +171,9 @@ class PlatformSection(Section):
     account: _Word | None = Field(default=None, description="who is charged: account, project, allocation")
     queue: _Word | None = Field(default=None, description="queue or partition")
     qos: _Word | None = Field(default=None, description="Slurm's quality of service")
-    constraint: _Word | None = Field(default=None, description="Slurm's feature of a node, as in gpu")
+    constraint: Annotated[str, AfterValidator(_constraint)] | None = Field(
+        default=None, description="Slurm's features of a node, as in gpu"
+    )
     directives: list[Annotated[str, AfterValidator(_directive)]] = Field(
         default_factory=list, description="more options of the scheduler, one each, in its own words"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.platforms.devices import bind_group
 
 # What an outer launcher leaves behind; an inherited PMIX_NAMESPACE makes the in-node mpiexec abort.
 _LAUNCHER_LEFTOVERS = re.compile(r"^(PMI_|PMI2_|PMIX_|PALS_|OMPI_|PRTE_|HYDI?_|MPIR_|I_MPI_HYDRA)|^PMI$")
@@ -39,8 +40,20 @@ def mpi_line(mpiexec: Path, *, num_ranks: int, command: list[str]) -> list[str]:
     return [str(mpiexec), "-launcher", "fork", "-n", str(num_ranks), *command]
 
 
-def group_line(configuration: Configuration, *, run_dir: Path, group: int, group_dir: Path) -> list[str]:
-    """The launch line of one worker group inside one node."""
+def group_line(
+    configuration: Configuration,
+    *,
+    run_dir: Path,
+    group: int,
+    group_dir: Path,
+    deadline_time: float | None,
+    local_dir: Path | None,
+) -> list[str]:
+    """The launch line of one worker group inside one node.
+
+    `deadline_time`: when the allocation ends, in seconds since 1970; `local_dir`: where its ranks write their files,
+    if not in the group's own directory.
+    """
     size = configuration.world_size
     warden = Path(__file__).parent.parent / "group" / "warden.py"
     command = [
@@ -55,12 +68,19 @@ def group_line(configuration: Configuration, *, run_dir: Path, group: int, group
         "hpc_nas.group",
     ]
     arguments = [str(run_dir), "--group", str(group), "--expect-size", str(size)]
+    if deadline_time is not None:
+        arguments += ["--deadline", str(deadline_time)]
+    if local_dir is not None:
+        arguments += ["--local-dir", str(local_dir)]
     return mpi_line(find_mpiexec(configuration.platform.mpiexec), num_ranks=size, command=command + arguments)
 
 
 def group_environment(configuration: Configuration, *, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The inherited environment without an outer launcher's leftovers, with explicit thread counts."""
-    environment = scrub(inherited)
+    """The inherited environment without an outer launcher's leftovers, with thread counts and the group's GPUs.
+
+    Raises LaunchError where the node grants fewer GPUs than its groups need.
+    """
+    environment = bind_group(configuration, environment=scrub(inherited))
     threads = str(configuration.group.threads_per_rank)
     environment.update(dict.fromkeys(_THREAD_VARIABLES, threads))
     environment["PYTHONUNBUFFERED"] = "1"

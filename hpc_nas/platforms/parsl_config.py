@@ -10,55 +10,27 @@ from pathlib import Path
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
-from parsl.launchers import SimpleLauncher
-from parsl.providers import LocalProvider
 
-from hpc_nas.configuration import Configuration
-from hpc_nas.errors import LaunchError
+from hpc_nas.configuration import Configuration, Placement, Scheduler
+from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
+from hpc_nas.platforms.devices import group_devices
+from hpc_nas.platforms.providers import SCRIPTS_DIR, make_provider
 
 EXECUTOR_LABEL = "groups"
 
 
 def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
-    """One block on this machine, with one Parsl worker for each group.
+    """One manager on each node, with one Parsl worker for each group of the node.
 
     `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
     The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
     the interchange at once; the reaper ends what a killed pool leaves behind.
+    Raises LaunchError when the GPUs granted on this node, where it is to be the only one, are too few.
     """
-    section = configuration.group
-    tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
-    reaper = [sys.executable, str(Path(__file__).with_name("reaper.py"))]
-    scripts = Path(sys.executable).parent
+    if configuration.platform.scheduler == Scheduler.NONE:
+        group_devices(configuration, granted=os.environ)
     return Config(
-        executors=[
-            HighThroughputExecutor(
-                label=EXECUTOR_LABEL,
-                address="127.0.0.1",
-                loopback_address="127.0.0.1",
-                max_workers_per_node=section.groups_per_node,
-                cores_per_worker=1e-3,
-                available_accelerators=group_devices(
-                    configuration, visible=os.environ.get("CUDA_VISIBLE_DEVICES")
-                ),
-                heartbeat_period=2,
-                heartbeat_threshold=max(4, int(section.orphan_grace_s / 3)),
-                poll_period=20,
-                launch_cmd=f"{shlex.join(reaper)} {DEFAULT_LAUNCH_CMD}",
-                interchange_launch_cmd=[*tether, str(scripts / "interchange.py")],
-                worker_logdir_root=str(parsl_dir),
-                provider=LocalProvider(  # type: ignore[no-untyped-call]
-                    init_blocks=1,
-                    min_blocks=1,
-                    max_blocks=1,
-                    launcher=SimpleLauncher(),
-                    worker_init=f"export PATH={shlex.quote(str(scripts))}:$PATH",
-                ),
-                encrypted=True,
-                # Parsl's own would give the executor up for good once its only block has died.
-                block_error_handler=False,
-            )
-        ],
+        executors=[_executor(configuration, parsl_dir=parsl_dir)],
         run_dir=str(parsl_dir),
         retries=0,
         strategy="simple",  # starts another block when one has died
@@ -67,24 +39,55 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
     )
 
 
-def group_devices(configuration: Configuration, *, visible: str | None) -> list[str]:
-    """The GPUs of each group, as its CUDA_VISIBLE_DEVICES: `["0,1", "2,3"]`; no entries without GPUs.
+def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughputExecutor:
+    addresses = _addresses(configuration)
+    tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
+    executor = HighThroughputExecutor(
+        label=EXECUTOR_LABEL,
+        # Where the interchange listens. None would do, but Parsl would ask an address service on the internet.
+        address=LOOPBACK if addresses == [LOOPBACK] else "0.0.0.0",
+        loopback_address=LOOPBACK,
+        max_workers_per_node=configuration.group.groups_per_node,
+        cores_per_worker=1e-3,
+        # Parsl would split logical CPUs, siblings among different groups, and export GOMP_CPU_AFFINITY, by
+        # which all ranks of a group would run on its first cores. Ranks check their own.
+        cpu_affinity="none",
+        heartbeat_period=2,
+        heartbeat_threshold=max(4, int(configuration.group.orphan_grace_s / 3)),
+        poll_period=20,
+        drain_period=_drain_period(configuration),
+        launch_cmd=_pool_command(configuration),
+        interchange_launch_cmd=[*tether, str(SCRIPTS_DIR / "interchange.py")],
+        worker_logdir_root=str(parsl_dir),
+        provider=make_provider(configuration),
+        encrypted=True,
+        # Parsl's own would give the executor up for good once its only block has died.
+        block_error_handler=False,
+    )
+    executor.all_addresses = set(addresses)  # those that worker pools try, all at once
+    return executor
 
-    `visible` is the CUDA_VISIBLE_DEVICES that was granted, None where it is not set; Parsl would write over it.
-    Raises LaunchError when it names fewer GPUs than the groups need.
+
+def _pool_command(configuration: Configuration) -> str:
+    """Starts a node's worker pool under the reaper; by its path, for PATH may not reach the node.
+
+    The pool leaves a third of the grace time after its campaign; groups have then half of it to leave in order.
     """
-    gpus, groups = configuration.platform.gpus_per_node, configuration.group.groups_per_node
-    if gpus == 0:
-        return []
-    each = configuration.group.gpus_per_group
-    names = [str(index) for index in range(gpus)]
-    if visible is not None:
-        names = [name.strip() for name in visible.split(",") if name.strip()]
-        names = names[: names.index("-1")] if "-1" in names else names  # as CUDA does
-    if len(names) < groups * each:
-        raise LaunchError(
-            f"CUDA_VISIBLE_DEVICES={visible} grants {len(names)} GPU(s), but {groups} group(s) of {each} need "
-            f"{groups * each} (the platform file says {gpus} per node); ask the scheduler for more, or lower "
-            "[group] trainers_per_node or groups_per_node"
-        )
-    return [",".join(names[group * each : (group + 1) * each]) for group in range(groups)]
+    grace_s = configuration.group.orphan_grace_s / 2
+    reaper = [sys.executable, str(Path(__file__).with_name("reaper.py")), "--grace", f"{grace_s:g}"]
+    return f"{shlex.join(reaper)} {shlex.quote(str(SCRIPTS_DIR))}/{DEFAULT_LAUNCH_CMD}"
+
+
+def _addresses(configuration: Configuration) -> list[str]:
+    """Where worker pools try to reach the campaign; the connection is encrypted wherever it goes."""
+    if configuration.platform.scheduler == Scheduler.NONE:
+        return [LOOPBACK]
+    return configuration.platform.addresses or interface_addresses()
+
+
+def _drain_period(configuration: Configuration) -> int | None:
+    """A block takes no new group once that could no longer do anything before the block's end."""
+    limit_s = configuration.platform.walltime_s
+    if configuration.platform.placement != Placement.BLOCKS or limit_s is None:
+        return None
+    return max(1, int(limit_s - configuration.warn_s))

@@ -10,6 +10,7 @@ import sys
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.platforms.devices import SLOT_VARIABLE
 from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_line
 
 TIMEOUT_S = 60.0
@@ -30,7 +31,9 @@ def check_launcher(configuration: Configuration, *, num_ranks: int = 2) -> str:
     mpiexec = find_mpiexec(configuration.platform.mpiexec)
     line = mpi_line(mpiexec, num_ranks=num_ranks, command=[sys.executable, "-c", _ASK])
     try:
-        done = _run(line, environment=group_environment(configuration, inherited=os.environ))
+        # Not in a worker of this campaign, even where it was started in one of another.
+        inherited = {name: value for name, value in os.environ.items() if name != SLOT_VARIABLE}
+        done = _run(line, environment=group_environment(configuration, inherited=inherited))
     except subprocess.TimeoutExpired:
         raise LaunchError(f"{' '.join(line[:5])} ...: no answer within {TIMEOUT_S:g} s") from None
     except OSError as error:

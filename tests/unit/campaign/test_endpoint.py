@@ -16,13 +16,14 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint, interface_addresses
+from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.run import _listen
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import Connection, new_keys, read_connection
 from hpc_nas.group.link import CampaignLink
+from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
 from hpc_nas.records.run_directory import RunDirectory
 
 HELLO = protocol.Hello(host="node1", pid=7)

@@ -43,6 +43,7 @@ def load(*settings: str) -> Configuration:
         ("platform.walltime=01:30", "not of the form HH:MM:SS, as in 01:30:00"),
         ("platform.walltime=00:00:00", "no time at all"),
         ("platform.queue=debug;reboot", "one word, without blanks, quotes or $ ; & | < >"),
+        ("platform.constraint=a b", 'features of nodes, as in "gpu" or "gpu&hbm80g"'),
         ('platform.directives=["exclusive"]', 'an option of the scheduler, as in "--exclusive"'),
         ('platform.directives=["--a\\n--b"]', "neither empty nor with line breaks"),
         ('platform.setup=["module load a\\nreboot"]', "neither empty nor with line breaks"),

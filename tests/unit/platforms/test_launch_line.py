@@ -20,7 +20,14 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
     configuration = Configuration(
         platform=PlatformSection(mpiexec=str(mpiexec)), group=GroupSection(trainers_per_node=3)
     )
-    line = group_line(configuration, run_dir=tmp_path, group=7, group_dir=tmp_path / "g")
+    line = group_line(
+        configuration,
+        run_dir=tmp_path,
+        group=7,
+        group_dir=tmp_path / "g",
+        deadline_time=None,
+        local_dir=None,
+    )
     warden = Path(line[6])
     assert warden.name == "warden.py"
     assert warden.is_file()
@@ -29,6 +36,34 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
         *(str(tmp_path / "g"), "--", sys.executable, "-m", "mpi4py", "-m", "hpc_nas.group"),
         *(str(tmp_path), "--group", "7", "--expect-size", "4"),
     ]
+
+
+def test_group_is_told_its_deadline_and_where_its_files_lie() -> None:
+    line = group_line(
+        Configuration(),
+        run_dir=Path("/run"),
+        group=0,
+        group_dir=Path("/run/group"),
+        deadline_time=1795336632.5,
+        local_dir=Path("/scratch/hpc-nas-1/group-00000"),
+    )
+    assert line[-8:] == [
+        *("--group", "0", "--expect-size", "3"),
+        *("--deadline", "1795336632.5", "--local-dir", "/scratch/hpc-nas-1/group-00000"),
+    ]
+
+
+def test_environment_shows_the_group_of_this_worker_its_own_gpus() -> None:
+    configuration = Configuration(
+        platform=PlatformSection(gpus_per_node=4), group=GroupSection(groups_per_node=2)
+    )
+    inherited = {"PARSL_WORKER_RANK": "1", "CUDA_VISIBLE_DEVICES": "4,5,6,7"}
+    assert group_environment(configuration, inherited=inherited)["CUDA_VISIBLE_DEVICES"] == "6,7"
+    told = Configuration(
+        platform=PlatformSection(gpus_per_node=4, environment={"CUDA_VISIBLE_DEVICES": "3,2"})
+    )
+    inherited["PARSL_WORKER_RANK"] = "0"
+    assert group_environment(told, inherited=inherited)["CUDA_VISIBLE_DEVICES"] == "3,2"
 
 
 def test_environment_loses_leftovers_and_gains_thread_counts() -> None:
