@@ -12,8 +12,10 @@ from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import SpaceError
 from hpc_nas.spaces.metaqnn import metaqnn
+from hpc_nas.spaces.nas_bench_201 import nas_bench_201
 from hpc_nas.spaces.options import resolve_options
 from hpc_nas.spaces.random_cnn import random_cnn
+from hpc_nas.spaces.resnet_scaling import resnet_scaling
 from hpc_nas.spaces.space import Space, SpaceFunction
 
 __all__ = ["SPACES", "load_space"]
@@ -21,6 +23,8 @@ __all__ = ["SPACES", "load_space"]
 SPACES: dict[str, SpaceFunction] = {
     "random-cnn": random_cnn,
     "metaqnn": metaqnn,
+    "nas-bench-201": nas_bench_201,
+    "resnet-scaling": resnet_scaling,
 }
 """The spaces that come with hpc-nas, by the name that a campaign file uses."""
 
