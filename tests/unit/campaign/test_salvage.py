@@ -17,6 +17,7 @@ from estimator import Action, Decision, Forecast
 from estimator.forecasters import LastValue
 from hpc_nas.campaign.salvage import salvage
 from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
+from hpc_nas.group import protocol
 from hpc_nas.group.judge import Judge, make_preset
 from hpc_nas.records import layout
 from hpc_nas.records.rank_file import EstimatorFile, TrainerFile, read_rank_file
@@ -102,7 +103,9 @@ def trainer(directory: Path, rank: int) -> TrainerFile:
 def salvaged(directory: Path, *, by: estimator.Preset | None = None) -> list[Outcome]:
     every = {(candidate, attempt) for candidate in range(10) for attempt in range(10)}
     found = salvage(sorted(directory.glob("*.h5")), wanted=every, preset=by or preset())
-    return sorted(found, key=lambda outcome: (outcome.candidate, outcome.attempt))
+    outcomes = [ending for ending in found if isinstance(ending, Outcome)]
+    assert len(outcomes) == len(found)
+    return sorted(outcomes, key=lambda outcome: (outcome.candidate, outcome.attempt))
 
 
 ENDS = [
@@ -242,6 +245,24 @@ def test_attempts_of_one_candidate_are_kept_apart(tmp_path: Path) -> None:
             expected.append(judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET))
     assert salvaged(tmp_path) == expected
     assert [round(outcome.estimate or 0.0) for outcome in expected] == [60, 90]
+
+
+def test_pause_that_was_never_told_names_the_checkpoint_that_should_lie_there(tmp_path: Path) -> None:
+    with trainer(tmp_path, 0) as file:
+        for row in curve(5, 4, attempt=1):
+            file.append_observation(row)
+        leave(file, 5, state=State.PAUSED, reason=Reason.RUNG, attempt=1)
+    found = salvage([tmp_path / "rank-00000.h5"], wanted={(5, 1)}, preset=preset())
+    assert found == [
+        protocol.Interrupted(
+            trainer=0,
+            candidate=5,
+            attempt=1,
+            how="paused",
+            epochs=2.0,
+            checkpoint="candidate-00005-attempt-001-batch-00000008.pt",
+        )
+    ]
 
 
 def test_group_that_wrote_an_earlier_schema_version_is_salvaged(tmp_path: Path) -> None:

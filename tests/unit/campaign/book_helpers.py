@@ -1,0 +1,155 @@
+"""A campaign's books with three candidates in group 0, for the tests of history and books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from estimator import Described, Ended, Event, Observed, Resumed
+from hpc_nas.campaign.books import Books
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
+from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.losses import Loss
+from hpc_nas.campaign.state import CampaignState
+from hpc_nas.configuration.schema import CheckpointsSection
+from hpc_nas.group import protocol
+from hpc_nas.records.checkpoint_files import CheckpointName
+from hpc_nas.records.ledger import (
+    LedgerWriter,
+    read_ledger,
+)
+from hpc_nas.search.strategy import Strategy
+from hpc_nas.values import Candidate, Outcome, Reason, State
+
+AUDITED = 1
+
+
+class Mute(Strategy):
+    """A strategy that draws empty candidates and learns nothing."""
+
+    def ask(self, number: int) -> Candidate:
+        return Candidate(number=number, seed=1, parameters={}, num_parameters=0, num_layers=0, macs=0)
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Nothing to learn."""
+
+    def restore(self, candidate: Candidate, outcome: Outcome | None) -> None:
+        """Nothing to learn."""
+
+
+class Campaign:
+    """Books with three candidates that run in group 0, and their history."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.ledger = LedgerWriter(path / "ledger.jsonl")
+        self.keeper = keeper(path)
+        self.state = CampaignState(num_candidates=3)
+        for event in read_ledger(path / "ledger.jsonl").events:
+            self.state.apply(event)
+        self.checkpoints = path / "checkpoints"
+        self.books = Books(
+            self.state,
+            ledger=self.ledger,
+            history=self.keeper,
+            checkpoints=CheckpointStore(self.checkpoints, section=CheckpointsSection()),
+            strategy=Mute(),
+        )
+
+    def begin(self) -> None:
+        for number in range(3):
+            self.books.draw()
+            self.books.start(self.state.entries[number], group=0)
+
+    def observe(self, candidate: int, epoch: float, *, attempt: int = 0, group: int = 0) -> None:
+        message = protocol.Progress(
+            candidate=candidate, attempt=attempt, trainer=None, epoch=epoch, val_accuracy=50.0
+        )
+        self.books.observe(message, group=group)
+
+    def save(self, candidate: int, *, attempt: int = 0, batches: int = 10) -> str:
+        """What a trainer does: a checkpoint lies there."""
+        self.checkpoints.mkdir(exist_ok=True)
+        name = str(CheckpointName(candidate=candidate, batches=batches, attempt=attempt))
+        (self.checkpoints / name).touch()
+        return name
+
+    def interrupt(
+        self,
+        candidate: int,
+        how: Literal["paused", "drained"],
+        *,
+        epochs: float,
+        checkpoint: str | None,
+        attempt: int = 0,
+    ) -> None:
+        message = protocol.Interrupted(
+            trainer=0,
+            candidate=candidate,
+            attempt=attempt,
+            how=how,
+            epochs=epochs,
+            checkpoint=checkpoint,
+        )
+        self.books.interrupt(message, group=0)
+
+    def reconcile(self) -> None:
+        self.keeper.reconcile(
+            self.state, can_go_on=lambda number: any(self.checkpoints.glob(f"*{number:05d}-a*"))
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """The kinds of the ledger's events, those of the beginning left out."""
+        events = read_ledger(self.path / "ledger.jsonl").events
+        return [e.event for e in events if e.event not in ("candidate_drawn", "attempt_started")]
+
+    @property
+    def events(self) -> list[Event]:
+        return list(self.keeper.events_since(0))
+
+
+def keeper(path: Path) -> HistoryKeeper:
+    return HistoryKeeper(path / "history.jsonl", is_audited=lambda number: number == AUDITED)
+
+
+@contextmanager
+def campaign(path: Path) -> Iterator[Campaign]:
+    subject = Campaign(path)
+    try:
+        yield subject
+    finally:
+        subject.ledger.close()
+        subject.keeper.close()
+
+
+def outcome(
+    candidate: int, state: State, *, reason: Reason, epochs: float = 1.0, attempt: int = 0
+) -> Outcome:
+    return Outcome(candidate=candidate, attempt=attempt, state=state, reason=reason, epochs=epochs)
+
+
+def finished(candidate: int, *, epochs: float = 1.0, attempt: int = 0) -> Outcome:
+    return outcome(candidate, State.FINISHED, reason=Reason.FULL_BUDGET, epochs=epochs, attempt=attempt)
+
+
+def shown(events: list[Event]) -> list[object]:
+    """Observations without their NaN, which equals nothing, and ends."""
+    return [
+        (
+            e.candidate,
+            e.epoch if isinstance(e, Observed) else e.standing if isinstance(e, Ended) else "resumed",
+        )
+        for e in events
+        if isinstance(e, Observed | Ended | Resumed)
+    ]
+
+
+def described(events: list[Event]) -> list[int]:
+    return [event.candidate for event in events if isinstance(event, Described)]
+
+
+def lost_with_its_group(*, charged: frozenset[int] = frozenset()) -> Loss:
+    return Loss(message="gone", salvaged=[], charged=charged, suspects=frozenset())

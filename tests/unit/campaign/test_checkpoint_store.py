@@ -1,0 +1,36 @@
+"""What lies in the run directory to go on from, as the campaign sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from book_helpers import Campaign, finished
+
+from hpc_nas.campaign.checkpoint_store import CheckpointStore
+from hpc_nas.configuration.schema import CheckpointsSection
+
+
+def test_sweep_removes_what_nobody_goes_on_from(subject: Campaign) -> None:
+    subject.books.take(finished(0), group=0)
+    kept = subject.save(1)
+    subject.save(0)  # written after its outcome
+    subject.save(77)  # of no candidate
+    foreign = subject.checkpoints / "notes.txt"
+    foreign.touch()
+    CheckpointStore(subject.checkpoints, section=CheckpointsSection()).sweep(subject.state)
+    assert sorted(entry.name for entry in subject.checkpoints.iterdir()) == sorted([kept, foreign.name])
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_nothing_goes_on_where_checkpoints_are_off(subject: Campaign, enabled: bool) -> None:
+    name = subject.save(0)
+    store = CheckpointStore(subject.checkpoints, section=CheckpointsSection(enabled=enabled))
+    assert store.latest(0) == (name if enabled else None)
+    assert store.holds(name) is enabled
+
+
+def test_missing_directory_holds_nothing(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path / "none", section=CheckpointsSection())
+    assert store.latest(0) is None
+    store.remove(0)
