@@ -8,26 +8,35 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import parsl
+from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
+from hpc_nas.campaign.nodes import Nodes
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
+from hpc_nas.platforms.standing import Standing, read_standing
 from hpc_nas.platforms.supervisor import GroupExit, run_group
+from hpc_nas.records.group_files import GroupFiles
+from hpc_nas.records.ledger import NodeExcluded
 from hpc_nas.records.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 
 MAX_FRUITLESS = 8
 MAX_BACKOFF_S = 60.0
+LOOK_INTERVAL_S = 0.5
+LOOK_AT_MOST = 32  # groups at a time: each look is a file opened on the shared file system
 
 
 class GroupPool:
     """Keeps `num_groups` groups running; each launch has a number of its own.
 
-    Parsl places the groups and tells when one has ended; whether it is replaced, and when, is decided here:
-    the wait before a new one is `backoff_s`, doubled with each death until there is an outcome again. After
-    `max_failed_starts` groups in a row that took up no candidate, or `MAX_FRUITLESS` that brought no outcome,
-    the campaign gives up: something kills groups that no candidate can be charged for.
+    Parsl places the groups and tells when one has ended; where its worker pool was killed, the supervisor's file
+    tells sooner. Whether a group is replaced, and when, is decided here: at once if it had taken up a candidate, else
+    after `backoff_s`, doubled with each death until there is an outcome again. After `max_failed_starts` groups in a
+    row that took up no candidate, or `MAX_FRUITLESS` (more with many groups) that brought no outcome, the campaign
+    gives up: something kills groups that no candidate can be charged for. With several nodes, one whose groups die
+    before their first observation is given up instead; groups that park there are not running, and not replaced.
     """
 
     def __init__(
@@ -35,31 +44,45 @@ class GroupPool:
         run_directory: RunDirectory,
         *,
         configuration: Configuration,
+        on_excluded: Callable[[NodeExcluded], None] = lambda event: None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._run_directory = run_directory
         self._section = configuration.group
         self._num_groups = configuration.num_groups
+        self._has_nodes = configuration.num_groups > configuration.group.groups_per_node
+        self._nodes = Nodes(run_directory, on_excluded=on_excluded)
         self._clock = clock
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
         self._futures: dict[int, Future[GroupExit]] = {}
+        self._parked: dict[int, Future[GroupExit]] = {}
+        self._ended: dict[int, GroupExit | None] = {}
         self._started: dict[int, float] = {}
-        self._began: set[int] = set()
+        self._hosts: dict[int, str] = {}
+        self._begun: set[int] = set()
+        self._observed: set[int] = set()
         self._failed_starts = 0
         self._fruitless = 0
         self._not_before = 0.0
+        self._next_look = 0.0
+        self._last_looked_at = -1
 
     @property
     def running(self) -> list[int]:
-        """Numbers of the groups that Parsl has not reported as ended."""
+        """Numbers of the groups whose end is not known yet; those that only hold a node's slot do not count."""
         return sorted(self._futures)
 
     def start_missing(self, *, before_start: Callable[[int], None]) -> list[int]:
-        """Start groups up to `num_groups`, unless backing off; `before_start` sees each number first."""
+        """Start groups up to `num_groups`, unless backing off; `before_start` sees each number first.
+
+        Raises LaunchError when every node is given up.
+        """
         started: list[int] = []
+        self._parked = {group: future for group, future in self._parked.items() if not future.done()}
+        self._check_nodes()
         if self._clock() < self._not_before:
             return started
-        while len(self._futures) < self._num_groups:
+        while len(self._futures) + len(self._parked) < self._num_groups:
             group = self._run_directory.new_group_number()
             self._run_directory.create_group_dir(group)
             before_start(group)
@@ -67,6 +90,19 @@ class GroupPool:
             self._started[group] = self._clock()
             started.append(group)
         return started
+
+    def _check_nodes(self) -> None:
+        excluded = self._nodes.excluded
+        if (
+            len(self._parked) < self._num_groups
+            or {self._hosts.get(group) for group in self._parked} - excluded
+        ):
+            return
+        raise LaunchError(
+            f"every node is given up ({', '.join(sorted(excluded))}): groups died there before a first observation; "
+            f"their logs are in {self._run_directory.groups_dir}. Once they are repaired, remove "
+            f"{self._run_directory.excluded_nodes_path} and resume the campaign"
+        )
 
     def check_overdue(self, heard: set[int]) -> None:
         """Raises LaunchError for a group that has not reported within twice `start_timeout_s`.
@@ -82,10 +118,20 @@ class GroupPool:
                     f"its logs are in {self._run_directory.parsl_dir}"
                 )
 
+    def host_of(self, group: int, host: str) -> None:
+        """Where this group runs, as it says itself; what its supervisor says goes before that."""
+        self._hosts.setdefault(group, host)
+
     def mark_begun(self, group: int) -> None:
         """This group has taken up a candidate: its death is not a failed start."""
-        self._began.add(group)
+        self._begun.add(group)
         self._failed_starts = 0
+
+    def mark_observed(self, group: int) -> None:
+        """This group has made an observation: its node is sound."""
+        if group not in self._observed:
+            self._observed.add(group)
+            self._nodes.observed(self._host(group))
 
     def mark_outcome(self) -> None:
         """There is an outcome: the campaign gets on."""
@@ -104,30 +150,95 @@ class GroupPool:
         """(group, exit, error) of the groups that have ended since the last call; no exit if Parsl lost it."""
         ended: list[tuple[int, GroupExit | None, str]] = []
         for group, future in list(self._futures.items()):
-            if not future.done():
-                continue
+            if future.done():
+                exit, error = _result(future)
+                ended.append((group, exit, error))
+        told = {group for group, _, _ in ended}
+        ended += [(group, exit, "") for group, exit in self._look_around() if group not in told]
+        for group, exit, _ in ended:
             del self._futures[group]
-            error = future.exception()
-            if error is None:
-                ended.append((group, future.result(), ""))
-            else:
-                ended.append((group, None, f"{type(error).__name__}: {error}"))
+            self._ended[group] = exit
+            if exit is not None and exit.undrained:
+                logger.warning("group %d: on the disk of %s is still %s", group, exit.host, exit.undrained)
+        return ended
+
+    def _look_around(self) -> list[tuple[int, GroupExit]]:
+        """What supervisors have written of groups that Parsl has not told of: those that ended, those that parked."""
+        ended: list[tuple[int, GroupExit]] = []
+        if self._clock() < self._next_look:
+            return ended
+        self._next_look = self._clock() + LOOK_INTERVAL_S
+        later = [group for group in self.running if group > self._last_looked_at]
+        looked_at = (later or self.running)[:LOOK_AT_MOST]
+        self._last_looked_at = looked_at[-1] if looked_at and len(self._futures) > LOOK_AT_MOST else -1
+        for group in looked_at:
+            standing = self._standing(group)
+            if standing is None:
+                continue
+            self._hosts[group] = standing.host
+            if standing.exit is not None:
+                ended.append((group, standing.exit))
+            elif standing.state == "parked":
+                self._parked[group] = self._futures[group]
+                told = f"parked: {standing.why}"
+                ended.append(
+                    (group, GroupExit(group=group, exit_code=0, killed="", host=standing.host, told=told))
+                )
         return ended
 
     def back_off(self, group: int, *, message: str) -> None:
-        """A group died unasked: wait before the next start. Raises LaunchError when that has become hopeless."""
+        """A group has ended unasked: when the next one may start. Raises LaunchError when that has become hopeless."""
+        if group in self._parked:
+            logger.warning("a slot is held without being used: %s", message)
+            return
+        productive = group in self._begun
         self._fruitless += 1
-        self._failed_starts += group not in self._began
+        if self._has_nodes and (host := self._host(group)):
+            if group not in self._observed:
+                self._nodes.died_early(host, why=message)
+        else:
+            self._failed_starts += not productive
+        self._check_hope(group, message=message)
+        # One death of each group may be one fault.
+        repeats = self._fruitless - (self._num_groups if productive else 0)
+        wait_s = min(MAX_BACKOFF_S, self._section.backoff_s * 2.0 ** (repeats - 1)) if repeats > 0 else 0.0
+        self._not_before = self._clock() + wait_s
+        when = f"in {wait_s:g} s" if wait_s else "now"
+        logger.warning("%s; the next one starts %s", message, when)
+
+    def _check_hope(self, group: int, *, message: str) -> None:
         hopeless = ""
         if self._failed_starts >= self._section.max_failed_starts:
             hopeless = f"{self._failed_starts} worker groups in a row died before they took up a candidate"
-        elif self._fruitless >= MAX_FRUITLESS:
+        elif self._fruitless >= max(MAX_FRUITLESS, 3 * self._num_groups):
             hopeless = f"{self._fruitless} worker groups in a row died without bringing an outcome"
         if hopeless:
             raise LaunchError(
-                f"{hopeless}; the last one, group {group}: {message}; "
+                f"{hopeless}; the last one: {message}; "
                 f"its log is {self._run_directory.launch_log_path(group)}"
             )
-        wait_s = min(MAX_BACKOFF_S, self._section.backoff_s * 2 ** (self._fruitless - 1))
-        self._not_before = self._clock() + wait_s
-        logger.warning("group %d is gone: %s; the next one starts in %g s", group, message, wait_s)
+
+    def _host(self, group: int) -> str:
+        """The scheduler's name of the node where the group ran; empty where nobody could say."""
+        exit = self._ended.get(group)
+        if exit is not None and exit.host:
+            return exit.host
+        standing = self._standing(group)
+        return standing.host if standing is not None else self._hosts.get(group, "")
+
+    def _standing(self, group: int) -> Standing | None:
+        return read_standing(GroupFiles(run_directory=self._run_directory, group=group).standing_path)
+
+
+def _result(future: Future[GroupExit]) -> tuple[GroupExit | None, str]:
+    error = future.exception()
+    return (future.result(), "") if error is None else (None, in_words(error))
+
+
+def in_words(error: BaseException) -> str:
+    """What Parsl's errors mean for a group."""
+    if isinstance(error, ManagerLost):
+        return f"node {error.hostname} was lost, or the worker pool there was killed: Parsl heard nothing from it"
+    if isinstance(error, WorkerLost):
+        return f"Parsl's worker process on node {error.hostname} was killed"
+    return f"{type(error).__name__}: {error}"

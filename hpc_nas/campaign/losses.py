@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import estimator
-from hpc_nas.campaign.postmortem import examine
+from hpc_nas.campaign.postmortem import examine, how_it_ended
 from hpc_nas.campaign.salvage import Ending, salvage
 from hpc_nas.configuration import Configuration
 from hpc_nas.platforms.supervisor import GroupExit
@@ -64,22 +64,39 @@ class LossAssessor:
         )
         training = self._training.pop(group, {})
         nobody: frozenset[int] = frozenset()
-        if exit is None or exit.exit_code == 0 or exit.killed:
-            message = (
-                "left in order" if exit is not None else error or "left with the campaign before this one"
+        if (message := _nobodys_fault(exit, error=error)) is not None:
+            return Loss(
+                message=f"group {group} {message}", salvaged=salvaged, charged=nobody, suspects=nobody
             )
-            if exit is not None and exit.killed:
-                message = f"killed by its supervisor: {exit.killed}"
-            return Loss(message=message, salvaged=salvaged, charged=nobody, suspects=nobody)
         found = examine(
-            self._run_directory.group_dir(group), log=self._run_directory.launch_log_path(group), exit=exit
+            self._run_directory.group_dir(group),
+            log=self._run_directory.launch_log_path(group),
+            exit=exit,
+            training=training,
         )
         ended = {outcome.candidate for outcome in salvaged}
         lost = [candidate for candidate, _ in in_flight if candidate not in ended]
         charged, suspects = _whose_fault(found.culprit, training=training, lost=lost)
-        if found.culprit == self._configuration.world_size - 1:
-            charged = suspects = nobody  # the estimator rank trains nothing
-        return Loss(message=found.message, salvaged=salvaged, charged=charged, suspects=suspects)
+        # The estimator rank trains nothing.
+        if found.blameless or found.culprit == self._configuration.world_size - 1:
+            charged = suspects = nobody
+        return Loss(
+            message=f"group {group} {found.message}", salvaged=salvaged, charged=charged, suspects=suspects
+        )
+
+
+def _nobodys_fault(exit: GroupExit | None, *, error: str) -> str | None:
+    """How a group ended that no candidate can have ended; None for one that died by itself."""
+    if exit is None:
+        return f"is lost: {error}" if error else "left with the campaign before this one"
+    where = f" on {exit.host}" if exit.host else ""
+    if exit.killed:
+        return f"was killed by its supervisor{where}: {exit.killed}"
+    if exit.exit_code == 0:
+        return f"left in order{where}" + (f": {exit.told}" if exit.told else "")
+    if exit.told:  # whatever ended it had been sent to all that ran on its node
+        return f"{how_it_ended(exit.exit_code)}{where} while it was leaving: {exit.told}"
+    return None
 
 
 def _whose_fault(

@@ -46,14 +46,14 @@ def died(directory: RunDirectory, rank: int, *, exit_code: int = -9) -> None:
     (directory.group_dir(0) / f"died-{rank}.json").write_text(json.dumps(record))
 
 
-CRASHED = GroupExit(group=0, exit_code=9, killed="")
+CRASHED = GroupExit(group=0, exit_code=9, killed="", host="n3")
 
 
 def test_candidate_of_the_rank_that_died_is_charged_and_no_other(directory: RunDirectory) -> None:
     died(directory, 1)
     loss = assess(directory, exit=CRASHED, training={0: 5, 1: 6})
     assert (loss.charged, loss.suspects) == ({6}, NOBODY)
-    assert loss.message == "rank 1 was killed by SIGKILL"
+    assert loss.message == "group 0 on n3: rank 1, training candidate 6, was killed by SIGKILL"
 
 
 def test_rank_that_died_before_word_of_its_candidate_came_makes_suspects(directory: RunDirectory) -> None:
@@ -85,12 +85,39 @@ def test_group_killed_by_its_supervisor_charges_nobody_whatever_its_wardens_wrot
     killed = GroupExit(group=0, exit_code=-15, killed="its estimator rank gave no sign of life for 31 s")
     loss = assess(directory, exit=killed, training={0: 5, 1: 6})
     assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
-    assert loss.message == "killed by its supervisor: its estimator rank gave no sign of life for 31 s"
+    assert loss.message == (
+        "group 0 was killed by its supervisor: its estimator rank gave no sign of life for 31 s"
+    )
 
 
 def test_group_lost_with_its_node_charges_nobody(directory: RunDirectory) -> None:
-    loss = assess(directory, exit=None, training={0: 5, 1: 6}, error="ManagerLost: node n3")
-    assert (loss.charged, loss.suspects, loss.message) == (NOBODY, NOBODY, "ManagerLost: node n3")
+    loss = assess(directory, exit=None, training={0: 5, 1: 6}, error="node n3 was lost")
+    assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
+    assert loss.message == "group 0 is lost: node n3 was lost"
+
+
+def test_group_that_gave_up_over_a_hung_neighbour_charges_nobody(directory: RunDirectory) -> None:
+    words = {"rank": 2, "error": "NobodyToCharge: trainer 0 hangs", "time_s": 1.0, "charge": False}
+    directory.last_words_path(0, 2).write_text(json.dumps(words))
+    loss = assess(directory, exit=CRASHED, training={0: 5, 1: 6})
+    assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
+    assert loss.message == "group 0 on n3: rank 2 ended the group: NobodyToCharge: trainer 0 hangs"
+
+
+def test_rank_that_dies_while_its_node_is_cleared_charges_nobody(directory: RunDirectory) -> None:
+    died(directory, 0, exit_code=-15)
+    told = GroupExit(group=0, exit_code=143, killed="", host="n3", told="its node was sent SIGTERM")
+    loss = assess(directory, exit=told, training={0: 5, 1: 6})
+    assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
+    assert loss.message == (
+        "group 0 ended with exit code 143 on n3 while it was leaving: its node was sent SIGTERM"
+    )
+
+
+def test_group_that_left_in_order_says_what_made_it(directory: RunDirectory) -> None:
+    told = GroupExit(group=0, exit_code=0, killed="", host="n3", told="its node was sent SIGUSR1")
+    loss = assess(directory, exit=told, training={})
+    assert loss.message == "group 0 left in order on n3: its node was sent SIGUSR1"
 
 
 def test_what_dies_while_it_is_sent_away_is_forgiven(directory: RunDirectory) -> None:

@@ -72,7 +72,9 @@ def test_trace_that_was_cut_short_is_passed_over(tmp_path: Path, content: str) -
 
 def test_death_of_a_rank_that_nobody_named_charges_nobody(tmp_path: Path) -> None:
     died(tmp_path, "unknown", at=1.0, exit_code=-9)
-    assert find(tmp_path, exit_code=137) == Postmortem(culprit=None, message="ended with exit code 137")
+    assert find(tmp_path, exit_code=137) == Postmortem(
+        culprit=None, message="its launcher ended with exit code 137"
+    )
 
 
 def test_rank_that_died_before_the_supervisor_struck_is_the_culprit(tmp_path: Path) -> None:
@@ -86,11 +88,53 @@ def test_log_speaks_where_nothing_else_does(tmp_path: Path) -> None:
     (tmp_path / "launch.log").write_bytes("\n".join(lines).encode() + b"\xff\n")
     assert find(tmp_path, exit_code=255) == Postmortem(
         culprit=None,
-        message="ended with exit code 255; its log ends: "
+        message="its launcher ended with exit code 255; its log ends: "
         "line 16 | line 17 | line 18 | line 19 | mpiexec: no such file  \ufffd",
     )
 
 
 def test_group_that_vanished_is_said_to_have(tmp_path: Path) -> None:
     found = examine(tmp_path / "gone", log=tmp_path / "gone" / "launch.log", exit=None)
-    assert found == Postmortem(culprit=None, message="ended with exit code unknown")
+    assert found == Postmortem(culprit=None, message="its launcher ended with an unknown exit code")
+
+
+def test_log_of_the_rank_that_died_is_shown_and_not_that_of_its_neighbours(tmp_path: Path) -> None:
+    died(tmp_path, 1, at=100.0, exit_code=-9)
+    lines = [
+        "2026-01-01 12:00:00,000 group 0 rank 1 INFO candidate 7 begins",
+        "2026-01-01 12:00:01,000 group 0 rank 0 INFO candidate 6 begins",
+        "2026-01-01 12:00:02,000 group 0 rank 1 WARNING memory is low",
+        "2026-01-01 12:00:03,000 group 0 rank 11 INFO candidate 8 begins",
+    ]
+    (tmp_path / "launch.log").write_text("\n".join(lines))
+    end = GroupExit(group=0, exit_code=9, killed="", host="n3")
+    found = examine(tmp_path, log=tmp_path / "launch.log", exit=end, training={1: 7})
+    assert found == Postmortem(
+        culprit=1,
+        message="on n3: rank 1, training candidate 7, was killed by SIGKILL; "
+        f"its log ends: {lines[0]} | {lines[2]}",
+    )
+
+
+def test_rank_that_wrote_nothing_is_shown_with_the_groups_log(tmp_path: Path) -> None:
+    died(tmp_path, 1, at=100.0, exit_code=1)
+    (tmp_path / "launch.log").write_text("Traceback (most recent call last):\nImportError: no such module\n")
+    assert find(tmp_path).message == (
+        "rank 1 ended with exit code 1; the group's log ends: Traceback (most recent call last): | "
+        "ImportError: no such module"
+    )
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
+    died(tmp_path, 1, at=100.0, exit_code=1)
+    (tmp_path / "launch.log").write_text("x" * 200 + "\n" + "group 0 rank 1 INFO beat\n" * 100_000)
+    assert find(tmp_path).message.endswith(" | ".join(["group 0 rank 1 INFO beat"] * 5))
+
+
+def test_rank_that_says_itself_that_nobody_is_to_blame_is_no_culprit(tmp_path: Path) -> None:
+    words = {"rank": 2, "error": "NobodyToCharge: rank 0 hangs", "time_s": 99.0, "charge": False}
+    (tmp_path / "last-words-00002.json").write_text(json.dumps(words))
+    died(tmp_path, 0, at=100.0, exit_code=KILLED_BY_LAUNCHER)
+    assert find(tmp_path) == Postmortem(
+        culprit=None, message="rank 2 ended the group: NobodyToCharge: rank 0 hangs", blameless=True
+    )
