@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError
 from hpc_nas.replay.cli import import_app, replay
+from hpc_nas.submit_cli import submit
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
@@ -151,6 +152,7 @@ def doctor(
         raise typer.Exit(1)
 
 
+app.command()(submit)
 app.command()(replay)
 app.add_typer(import_app, name="import")
 

@@ -1,0 +1,120 @@
+"""The command `hpc-nas submit`: checks all that can be checked here, writes the job script, hands it over."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hpc_nas.configuration import Configuration
+
+
+def submit(
+    campaign: Annotated[Path, typer.Argument(help="campaign file (TOML)")],
+    platform: Annotated[Path, typer.Option(help="platform file (TOML) that names a scheduler")],
+    nodes: Annotated[int | None, typer.Option(min=1, help="short for --set platform.num_nodes=N")] = None,
+    walltime: Annotated[
+        str | None, typer.Option(metavar="HH:MM:SS", help="short for --set platform.walltime=...")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="short for --set platform.account=...")] = None,
+    queue: Annotated[str | None, typer.Option(help="queue or partition; --set platform.queue=...")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="default: runs/NAME-TIME; a campaign that lies there goes on")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="override a setting; repeatable"),
+    ] = None,
+    chain: Annotated[
+        int, typer.Option(min=1, max=1000, help="this many jobs, one after the other, one campaign")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="print the job script, write and submit nothing")
+    ] = False,
+) -> None:
+    """Submit a campaign as a job of the platform's scheduler, or as a chain of jobs."""
+    from hpc_nas.configuration import load_configuration
+    from hpc_nas.platforms.job_script import Submission, job_script
+    from hpc_nas.platforms.submission import check_scheduler, script_name, submit_chain
+
+    overrides = list(settings or [])
+    overrides += [f"platform.num_nodes={nodes}"] if nodes is not None else []
+    for key, value in (("walltime", walltime), ("account", account), ("queue", queue)):
+        overrides += [f"platform.{key}={json.dumps(value)}"] if value is not None else []
+    configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
+    if run_dir is None:
+        run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    submission = Submission(
+        command=(str(Path(sys.executable).parent / "hpc-nas"),),
+        working_dir=Path.cwd(),
+        campaign_path=campaign.absolute(),
+        platform_path=platform.absolute(),
+        run_dir=run_dir.absolute(),
+        settings=tuple(overrides),
+    )
+    text = job_script(configuration, submission)
+    if dry_run:
+        print(text, end="")
+        return
+    scheduler = configuration.platform.scheduler
+    check_scheduler(scheduler)
+    _check_run_dir(configuration, submission.run_dir)
+    _check_campaign(configuration)
+    script = _write(submission.jobs_dir / script_name(scheduler), text)
+    print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
+    for job in submit_chain(scheduler, script=script, length=chain, working_dir=submission.working_dir):
+        print(f"job {job}")
+    print(f"look at it: hpc-nas status {run_dir}; what the jobs print: {submission.jobs_dir}")
+
+
+def _check_run_dir(configuration: Configuration, run_dir: Path) -> None:
+    """Raises RunDirectoryError for a directory that a job could not use, before it has waited in a queue."""
+    from hpc_nas.campaign.resume import check_same_configuration
+    from hpc_nas.errors import RunDirectoryError
+    from hpc_nas.records.run_directory import RunDirectory
+
+    directory = RunDirectory(run_dir)
+    if directory.holds_campaign():
+        check_same_configuration(directory, configuration)
+        with directory.lock():  # a campaign that lives refuses here; it needs its jobs, not more of them
+            return
+    if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+        raise RunDirectoryError(
+            f"{run_dir} is neither a new or empty directory nor one that holds a campaign; name another"
+        )
+
+
+def _check_campaign(configuration: Configuration) -> None:
+    """What `run` checks before it starts anything; the data set comes into the cache, which a job may not reach."""
+    from hpc_nas.group.judge import make_preset
+    from hpc_nas.search.registry import make_strategy
+    from hpc_nas.spaces.registry import load_space
+    from hpc_nas.training.cache import data_cache_dir
+    from hpc_nas.training.preparation import prepare
+
+    summary = prepare(configuration.data, cache_dir=data_cache_dir())
+    make_preset(configuration, chance_accuracy=summary.chance_accuracy)
+    make_strategy(
+        configuration.search,
+        space=load_space(configuration.space),
+        problem=summary.problem,
+        seed=configuration.campaign.seed,
+    )
+
+
+def _write(path: Path, text: str) -> Path:
+    from hpc_nas.errors import RunDirectoryError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{path} can't be written: {error.strerror}; name another --run-dir"
+        ) from error
+    return path

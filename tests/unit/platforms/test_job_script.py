@@ -1,0 +1,83 @@
+"""Job scripts: whole texts against stored ones, and each option against what its vendor says of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpc_nas.errors import ConfigurationError
+from hpc_nas.platforms.job_script import job_script
+from tests.unit.platforms.job_cases import CASES, PBS, SLURM, STORED, configuration, submission
+from tests.unit.platforms.job_references import REFERENCES
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_whole_script_is_the_stored_one(name: str) -> None:
+    assert job_script(configuration(CASES[name]), submission()) == (STORED / name).read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bash_accepts_every_stored_script(name: str) -> None:
+    subprocess.run(["bash", "-n", STORED / name], check=True)
+
+
+@pytest.mark.parametrize("path", sorted(STORED.iterdir()), ids=lambda path: path.name)
+def test_every_option_of_a_stored_script_has_a_reference(path: Path) -> None:
+    found = re.findall(r"^#(SBATCH|BSUB|PBS) (-l \w+|--?[\w-]+)", path.read_text(), re.MULTILINE)
+    assert found
+    assert [(prefix, option) for prefix, option in found if option not in REFERENCES[prefix]] == []
+
+
+def _with(tables: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**tables, "platform": {**tables["platform"], **changes}}
+
+
+def test_an_option_of_the_platform_takes_the_place_of_the_generated_one() -> None:
+    own = ["-l select=2:system=polaris", "-l place=excl", "-l filesystems=home"]
+    lines = job_script(configuration(_with(PBS, directives=own)), submission()).splitlines()
+    assert [line for line in lines if re.match("#PBS -l (select|place|filesystems)", line)] == [
+        f"#PBS {option}" for option in own
+    ]
+    assert "#PBS -l walltime=00:30:00" in lines
+
+
+def test_without_walltime_and_account_the_scheduler_is_told_neither() -> None:
+    script = job_script(configuration(_with(SLURM, walltime=None, account=None)), submission())
+    assert "--time" not in script
+    assert "--account" not in script
+    assert "--signal=B:USR1@60" in script
+
+
+def test_what_a_shell_would_read_as_more_than_a_word_is_quoted() -> None:
+    script = job_script(
+        configuration(SLURM), submission(working_dir=Path("/my files"), settings=('a.b="$(date) x"',))
+    )
+    assert "cd '/my files' || exit 1\n" in script
+    assert "    --set 'a.b=\"$(date) x\"' 3>&- &\n" in script
+
+
+@pytest.mark.parametrize("run_dir", ["/my runs/a", "/runs/a%j", "/runs/a'b", "/runs/$USER/a", "/runs/a#b"])
+def test_a_run_directory_that_no_scheduler_line_can_hold_is_refused(run_dir: str) -> None:
+    with pytest.raises(ConfigurationError, match="use a path without blanks, quotes or any of"):
+        job_script(configuration(SLURM), submission(Path(run_dir)))
+
+
+def test_a_platform_without_a_scheduler_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"'local': scheduler = 'none' takes no jobs; run it here"):
+        job_script(configuration({}), submission())
+
+
+def test_a_platform_whose_blocks_parsl_submits_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"placement = 'blocks' .* start it where it is to stay"):
+        job_script(configuration(_with(SLURM, placement="blocks")), submission())
+
+
+def test_what_jobs_write_lies_beside_the_run_directory_not_in_it() -> None:
+    assert submission(Path("/runs/a")).jobs_dir == Path("/runs/a.jobs")
+    assert "#SBATCH --output=/runs/a.jobs/slurm-%j.out" in job_script(
+        configuration(SLURM), submission(Path("/runs/a"))
+    )
