@@ -142,6 +142,7 @@ class Conductor:
             self._handout.started(message)
             self._progress.started(group, message)
         elif isinstance(message, protocol.Progress):
+            self._pool.mark_observed(group)
             self._books.observe(message, group=group)
             self._progress.observed(group, message)
         elif isinstance(message, protocol.Trouble):
@@ -157,6 +158,7 @@ class Conductor:
         if group in self._last_heard:
             return  # it greets at every address
         self._last_heard[group] = time.monotonic()
+        self._pool.host_of(group, message.host)
         self._handout.group_reported(group, deadline_time=message.deadline_time)
         trainers = self._configuration.group.trainers_per_node
         self._books.record(

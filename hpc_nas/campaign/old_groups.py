@@ -14,6 +14,8 @@ from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.configuration import GroupSection
 from hpc_nas.group import protocol
+from hpc_nas.platforms.standing import read_standing
+from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.ledger import GroupReported, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 
@@ -81,10 +83,14 @@ class OldGroups:
         self._endpoint.send(group, protocol.Acknowledge(candidate=candidate, attempt=attempt))
 
     def _has_left(self, group: int, *, grace_s: float) -> bool:
+        standing = read_standing(GroupFiles(run_directory=self._directory, group=group).standing_path)
+        if standing is not None and standing.exit is not None:
+            return True
+        drains = standing is not None and standing.local_dir is not None  # its rows come after its goodbye
         report = self._reports.get(group)
-        if report is not None and report.host == socket.gethostname():
+        if report is not None and report.host == socket.gethostname() and not drains:
             return not _is_alive(report.pid, since=report.time_s)
-        if group in self._gone:
+        if group in self._gone and not drains:
             return True
         alive = self._directory.alive_path(group)
         return not alive.exists() or time.time() - alive.stat().st_mtime > grace_s

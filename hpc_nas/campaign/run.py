@@ -147,7 +147,9 @@ class _Run:
                 self.configuration,
                 books=self.books,
                 endpoint=self.endpoint,
-                pool=GroupPool(self.directory, configuration=self.configuration),
+                pool=GroupPool(
+                    self.directory, configuration=self.configuration, on_excluded=self.books.record
+                ),
                 losses=self.losses,
                 handout=self._handout(),
                 feed=HistoryFeed(self.history, send=self.endpoint.send),
