@@ -79,9 +79,13 @@ class Correspondence:
         self._link.send(end)
 
     def settle(self, *, until: float, silent_s: float, poll_ms: int) -> None:
-        """Wait for the acknowledgement of every result: to that time, while the campaign isn't silent for too long."""
+        """Wait for the acknowledgement of every result: to that time, while the campaign isn't silent for too long.
+
+        It wants nothing more: signs of life go on with the credits last stated.
+        """
         while self._unacknowledged and self._clock() < until and self.silent_s <= silent_s:
             self.hear(timeout_ms=poll_ms)
+            self.keep_up(credits=max(0, self._credits_sent), history_version=None)
 
     def keep_up(self, *, credits: int, history_version: int | None) -> None:
         """Call often: a sign of life goes out every second, and at once when the credits have changed."""

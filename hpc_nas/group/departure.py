@@ -26,6 +26,8 @@ class Notice:
         """From now on none of `NOTICES` ends this process. To be called from the main thread."""
         for signum in NOTICES:
             signal.signal(signum, self._receive)
+        # The launcher is shielded from them, so that it does not kill its ranks, and what it starts inherits that.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NOTICES)
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(signum)

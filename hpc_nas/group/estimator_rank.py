@@ -208,6 +208,7 @@ class EstimatorRank:
         until = max(self._departure.until, time.monotonic() + MARGIN_S)
         while self._docket and time.monotonic() < until:
             self._take_results()
+            self._keep_up()
             time.sleep(POLL_MS / 1000)
         self._campaign.send(protocol.Goodbye(reason=self._departure.reason))
         self._campaign.settle(until=until, silent_s=self._departure.silence_limit_s, poll_ms=POLL_MS)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-FAULTS = ("none", "raise", "nan", "kill", "exit", "oom", "slow", "device_lost")
+FAULTS = ("none", "raise", "nan", "kill", "exit", "oom", "slow", "device_lost", "hang")
 
 
 class Faulty(nn.Module):
@@ -42,6 +42,8 @@ class Faulty(nn.Module):
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "exit":
             os._exit(3)
+        if self._fault == "hang":
+            signal.sigwait([])  # for ever
         if self._fault == "oom":
             torch.empty(1 << 50)
         if self._fault == "device_lost":

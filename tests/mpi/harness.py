@@ -62,6 +62,7 @@ class GroupHarness:
         self.heard: list[protocol.FromGroup] = []
         self.exit: GroupExit | None = None
         self.speaking = True
+        self.acknowledging = True
         self._next_beat = 0.0
         self._thread = threading.Thread(target=self._supervise, daemon=True)
 
@@ -79,9 +80,11 @@ class GroupHarness:
         self.endpoint.close()
         assert not self._thread.is_alive(), "the group did not leave"
 
-    def assign(self, *candidates: Candidate, attempt: int = 0) -> None:
+    def assign(self, *candidates: Candidate, attempt: int = 0, checkpoint: str | None = None) -> None:
         """Hand candidates out."""
-        items = [protocol.Assignment(candidate=item, attempt=attempt) for item in candidates]
+        items = [
+            protocol.Assignment(candidate=item, attempt=attempt, checkpoint=checkpoint) for item in candidates
+        ]
         self.endpoint.send(0, protocol.Assign(assignments=items))
 
     def until(self, condition: Callable[[], bool], *, timeout_s: float = DEADLINE_S) -> None:
@@ -109,6 +112,17 @@ class GroupHarness:
         return {(outcome.candidate, outcome.attempt): outcome for outcome in ended}
 
     @property
+    def interrupted(self) -> dict[tuple[int, int], protocol.Interrupted]:
+        """Every interruption heard, by (candidate, attempt)."""
+        found = [message for message in self.heard if isinstance(message, protocol.Interrupted)]
+        return {(message.candidate, message.attempt): message for message in found}
+
+    def progress_of(self, candidate: int) -> list[float]:
+        """The epochs of a candidate that were told, in order."""
+        told = [message for message in self.heard if isinstance(message, protocol.Progress)]
+        return [message.epoch for message in told if message.candidate == candidate]
+
+    @property
     def ranks(self) -> list[psutil.Process]:
         """The rank processes, in rank order (trainers, then the estimator), from their command lines."""
         marker = str(self.directory.path)
@@ -134,11 +148,9 @@ class GroupHarness:
                 continue
             if isinstance(message, protocol.Hello):
                 self.endpoint.send(group, protocol.Welcome(chance_accuracy=CHANCE))
-            elif isinstance(message, protocol.Ended):
-                outcome = message.outcome
-                self.endpoint.send(
-                    group, protocol.Acknowledge(candidate=outcome.candidate, attempt=outcome.attempt)
-                )
+            elif self.acknowledging and isinstance(message, protocol.Ended | protocol.Interrupted):
+                end = message.outcome if isinstance(message, protocol.Ended) else message
+                self.endpoint.send(group, protocol.Acknowledge(candidate=end.candidate, attempt=end.attempt))
         if self.speaking and time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + 0.5
             self.endpoint.send(0, protocol.Beat())

@@ -116,16 +116,6 @@ def test_group_leaves_when_its_campaign_falls_silent(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
-def test_group_that_is_sent_away_cancels_what_it_trains(tmp_path: Path) -> None:
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
-        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(4)))
-        group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
-        group.endpoint.send(0, protocol.Leave(reason="enough"))
-        exit = group.until_exit()
-    assert exit.exit_code == 0
-    assert [(o.state, o.reason) for o in group.outcomes.values()] == [(State.CANCELLED, Reason.CANCELLED)] * 2
-
-
 def test_idle_estimator_does_not_spin(tmp_path: Path) -> None:
     """A blocked MPI receive would burn a whole core; the bound here is far from both."""
     with GroupHarness(tmp_path / "run", configure()) as group:
