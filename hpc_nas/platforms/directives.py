@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from hpc_nas.configuration import Configuration, NodeLauncher
+from hpc_nas.configuration import Configuration, DeviceVariable, NodeLauncher
 
 
 def slurm_options(configuration: Configuration, jobs_dir: Path) -> list[str]:
@@ -59,7 +59,8 @@ def pbs_options(configuration: Configuration, jobs_dir: Path) -> list[str]:
     """For `#PBS`. No warning can be asked for: the campaign's own clock ends it before the limit's SIGTERM."""
     platform = configuration.platform
     chunk = [f"ncpus={_cores(configuration)}", "mpiprocs=1"]  # one line per node in $PBS_NODEFILE
-    chunk += _given("ngpus={}", platform.gpus_per_node or None)
+    if platform.device_variable != DeviceVariable.ZE:  # it counts tiles, which are no GPUs to PBS
+        chunk += _given("ngpus={}", platform.gpus_per_node or None)
     return [
         f"-N {configuration.campaign.name}",
         f"-l select={platform.num_nodes}:{':'.join(chunk)}",

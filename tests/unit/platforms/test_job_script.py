@@ -45,6 +45,11 @@ def test_an_option_of_the_platform_takes_the_place_of_the_generated_one() -> Non
     assert "#PBS -l walltime=00:30:00" in lines
 
 
+def test_tiles_are_not_asked_for_as_gpus() -> None:
+    tables = _with(PBS, gpus_per_node=12, device_variable="ZE_AFFINITY_MASK")
+    assert "#PBS -l select=2:ncpus=64:mpiprocs=1\n" in job_script(configuration(tables), submission())
+
+
 def test_without_walltime_and_account_the_scheduler_is_told_neither() -> None:
     script = job_script(configuration(_with(SLURM, walltime=None, account=None)), submission())
     assert "--time" not in script
