@@ -11,6 +11,7 @@ from types import ModuleType
 from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import SpaceError
+from hpc_nas.spaces.darts import darts
 from hpc_nas.spaces.metaqnn import metaqnn
 from hpc_nas.spaces.nas_bench_201 import nas_bench_201
 from hpc_nas.spaces.options import resolve_options
@@ -24,6 +25,7 @@ SPACES: dict[str, SpaceFunction] = {
     "random-cnn": random_cnn,
     "metaqnn": metaqnn,
     "nas-bench-201": nas_bench_201,
+    "darts": darts,
     "resnet-scaling": resnet_scaling,
 }
 """The spaces that come with hpc-nas, by the name that a campaign file uses."""

@@ -25,12 +25,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "random-cnn": {"max_conv_layers": 3, "max_filters": 16, "batch_size": 32},
     "metaqnn": {"max_layers": 4, "width_divisor": 16, "batch_size": 32},
     "nas-bench-201": {"num_channels": 4, "cells_per_stage": 1, "batch_size": 32},
+    "darts": {"num_cells": 3, "num_channels": 4, "batch_size": 32},
     "resnet-scaling": {"base_channels": 4, "batch_size": 32},
 }
 """Options with which a network of the space trains on a CPU in seconds."""
 TOO_SMALL = {
     "metaqnn": Problem(channels=1, height=3, width=9, num_classes=10),
     "nas-bench-201": Problem(channels=1, height=3, width=9, num_classes=10),
+    "darts": Problem(channels=1, height=9, width=4, num_classes=10),
 }
 """A problem that no network of the space fits, where there is one."""
 
