@@ -13,14 +13,19 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hpc_nas.configuration import read_configuration
+from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import HpcNasError, LaunchError
 from hpc_nas.group.departure import Departure, Notice
 from hpc_nas.group.hangs import NobodyToCharge
+from hpc_nas.group.placement import check_placement, granted_cores, own_seat
 from hpc_nas.group.warden import die_with_parent
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from mpi4py import MPI  # importing it starts MPI
 
 logger = logging.getLogger("hpc_nas.group")
 
@@ -43,8 +48,10 @@ def main() -> None:
     )
     try:
         _check_world(comm.size, expected=arguments.expect_size)
-        _check_cores(configuration.group.threads_per_rank)
-        if comm.rank == comm.size - 1:
+        _check_seats(comm, configuration=configuration)
+        estimator = comm.size - 1
+        trainers = comm.Split(color=int(comm.rank == estimator))
+        if comm.rank == estimator:
             from hpc_nas.group.estimator_rank import run_estimator
 
             departure = Departure(
@@ -55,9 +62,11 @@ def main() -> None:
             )
             run_estimator(comm, configuration=configuration, files=files, departure=departure)
         else:
+            from hpc_nas.group.device_check import check_own_device
             from hpc_nas.group.trainer_rank import TrainerRank
 
-            TrainerRank(comm, configuration=configuration, files=files, estimator=comm.size - 1).run()
+            check_own_device(trainers, configuration=configuration)
+            TrainerRank(comm, configuration=configuration, files=files, estimator=estimator).run()
     except BaseException as error:
         _leave_last_words(
             run_directory.last_words_path(arguments.group, comm.rank), rank=comm.rank, error=error
@@ -94,14 +103,13 @@ def _check_world(size: int, *, expected: int) -> None:
         )
 
 
-def _check_cores(threads: int) -> None:
-    cores = len(os.sched_getaffinity(0))
-    if cores < threads:
-        logger.warning(
-            "threads_per_rank = %d but this rank may use %d core(s): the launcher has bound it",
-            threads,
-            cores,
-        )
+def _check_seats(comm: MPI.Comm, *, configuration: Configuration) -> None:
+    section = configuration.group
+    seats = comm.allgather(own_seat(comm.rank))
+    granted = granted_cores(os.environ) // section.groups_per_node
+    warning = check_placement(seats, rank=comm.rank, threads=section.threads_per_rank, granted=granted)
+    if warning:
+        logger.warning(warning)
 
 
 def _leave_last_words(path: Path, *, rank: int, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -125,3 +126,23 @@ def test_idle_estimator_does_not_spin(tmp_path: Path) -> None:
         after = process.cpu_times()
     busy_s = after.user + after.system - before.user - before.system
     assert busy_s / 3.0 < 0.25
+
+
+def test_group_that_is_bound_to_one_core_of_several_does_not_start(tmp_path: Path) -> None:
+    """As under `srun` without `-c`; the message names the rank, what it saw, and what to do."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("this machine grants one core: there is nothing to be bound away from")
+    harness = GroupHarness(tmp_path / "run", configure())
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        harness._thread.start()  # inherits the binding
+    finally:
+        os.sched_setaffinity(0, cores)
+    exit = harness.until_exit()
+    harness.endpoint.close()
+    found = examine(harness.directory.group_dir(0), log=harness.directory.launch_log_path(0), exit=exit)
+    assert exit.exit_code != 0
+    assert f"trainer(s) [0, 1] of threads_per_rank = 1 have 1 core(s) ({min(cores)})" in found.message
+    assert "srun -c N" in found.message
+    assert processes_of(tmp_path) == []
