@@ -9,40 +9,24 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
 import zmq
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
+from hpc_nas.platforms.cluster_checks import check_scheduler, check_scratch, is_elsewhere
+from hpc_nas.platforms.finding import Finding
 from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.records.probe import probe_swmr
 
 MIN_FREE_BYTES = 1 << 30
 _ADVICE_DIRECTORY = "create it, or choose another with --directory"
-SCHEDULERS = {"Slurm": "sbatch", "LSF": "bsub", "PBS": "qsub"}
 _ASK_TORCH = (
     "import json, torch; n = torch.cuda.device_count(); print(json.dumps({'version': torch.__version__, "
     "'gpus': [torch.cuda.get_device_name(i) for i in range(n)]}))"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the doctor's report. FAIL: no campaign will run here; WARN: one will, with a drawback."""
-
-    name: str
-    status: Literal["OK", "WARN", "FAIL"]
-    detail: str
-    advice: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Does this keep campaigns from running?"""
-        return self.status == "FAIL"
 
 
 def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
@@ -55,8 +39,10 @@ def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
         lambda: _disk(directory),
         _parsl,
         _messages,
-        _scheduler,
+        lambda: check_scheduler(configuration, environment=os.environ),
     ]
+    if configuration.platform.scratch is not None:
+        checks.append(lambda: check_scratch(configuration, environment=os.environ))
     return [check() for check in checks]
 
 
@@ -64,8 +50,10 @@ def _cores(configuration: Configuration) -> Finding:
     cores = len(os.sched_getaffinity(0))
     section = configuration.group
     busy = section.groups_per_node * section.trainers_per_node * section.threads_per_rank
-    detail = f"Python {sys.version.split()[0]}, {cores} cores; trainers use {busy} threads"
-    if busy <= cores:
+    elsewhere = is_elsewhere(configuration, environment=os.environ)
+    where = "cores here; on each node" if elsewhere else "cores;"
+    detail = f"Python {sys.version.split()[0]}, {cores} {where} trainers use {busy} threads"
+    if busy <= cores or elsewhere:
         return Finding(name="cores", status="OK", detail=detail)
     advice = "lower [group] trainers_per_node or threads_per_rank: trainers will take turns on the cores"
     return Finding(name="cores", status="WARN", detail=detail, advice=advice)
@@ -96,6 +84,10 @@ def _gpus(configuration: Configuration) -> Finding:
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     gpus = answer["gpus"]
     detail = f"torch {answer['version']} sees {len(gpus)} GPU(s)" + (f": {', '.join(gpus)}" if gpus else "")
+    if is_elsewhere(configuration, environment=os.environ):
+        return Finding(
+            name="GPUs", status="OK", detail=f"{detail} here; the nodes' {wanted} are seen in a job alone"
+        )
     if len(gpus) < wanted:
         advice = "check the driver, CUDA_VISIBLE_DEVICES and torch's build, or lower [platform] gpus_per_node"
         return Finding(
@@ -165,9 +157,3 @@ def _messages() -> Finding:
             name="messages", status="FAIL", detail="ZeroMQ without CURVE encryption", advice=advice
         )
     return Finding(name="messages", status="OK", detail=f"ZeroMQ {zmq.zmq_version()} with CURVE encryption")
-
-
-def _scheduler() -> Finding:
-    found = [name for name, command in SCHEDULERS.items() if shutil.which(command)]
-    detail = f"{', '.join(found)} found" if found else "none found: campaigns run on this machine alone"
-    return Finding(name="scheduler", status="OK", detail=detail)

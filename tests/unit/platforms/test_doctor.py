@@ -97,13 +97,3 @@ def test_missing_parsl_programs_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.status == "FAIL"
     assert "interchange.py, process_worker_pool.py not beside" in found.detail
     assert found.advice
-
-
-def test_schedulers_are_found_by_their_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in ("sbatch", "qsub"):
-        (tmp_path / command).write_text("#!/bin/sh\n")
-        (tmp_path / command).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert doctor._scheduler().detail == "Slurm, PBS found"
-    monkeypatch.setenv("PATH", "")
-    assert doctor._scheduler().detail == "none found: campaigns run on this machine alone"
