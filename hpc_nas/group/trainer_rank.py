@@ -67,25 +67,30 @@ class TrainerRank:
             signal.signal(signum, signal.SIG_IGN)
         bench = prepare_workbench(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
         self._saver = CheckpointSaver(self._files, origin=bench.origin)
-        device = str(bench.device)
         try:
-            with TrainerFile(
-                self._files.rank_file_path(self._comm.rank),
-                group=self._files.group,
-                rank=self._comm.rank,
-                device=device,
-            ) as file:
-                self._report(Present(host=socket.gethostname(), pid=os.getpid(), device=device))
-                self._serve(bench, file)
+            self._record(bench)
         except RecordError as error:
             # Nothing can be recorded any more: say so and wait to be sent away with the others.
             logger.error("rank %d can't write its records: %s", self._comm.rank, error)
             self._report(Failed(message=str(error)))
             while not isinstance(self._next_command(), Leave):
                 pass
+        except Exception:
+            # The rank dies of it, and the group with it; candidates that were paused before need not suffer.
+            self._saver.close(timeout_s=self._configuration.group.drain_s)
+            raise
         self._finish_writing()
         self._commands.cancel()
         self._outbox.flush(timeout_s=5.0)
+
+    def _record(self, bench: Workbench) -> None:
+        """Serve with a rank file."""
+        rank, device = self._comm.rank, str(bench.device)
+        with TrainerFile(
+            self._files.rank_file_path(rank), group=self._files.group, rank=rank, device=device
+        ) as file:
+            self._report(Present(host=socket.gethostname(), pid=os.getpid(), device=device))
+            self._serve(bench, file)
 
     def _serve(self, bench: Workbench, file: TrainerFile) -> None:
         while not self._leaving:
