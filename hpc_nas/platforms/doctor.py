@@ -84,7 +84,7 @@ def _gpus(configuration: Configuration) -> Finding:
     answer = json.loads(done.stdout.strip().splitlines()[-1])
     gpus = answer["gpus"]
     detail = f"torch {answer['version']} sees {len(gpus)} GPU(s)" + (f": {', '.join(gpus)}" if gpus else "")
-    if is_elsewhere(configuration, environment=os.environ):
+    if wanted and is_elsewhere(configuration, environment=os.environ):
         return Finding(
             name="GPUs", status="OK", detail=f"{detail} here; the nodes' {wanted} are seen in a job alone"
         )

@@ -10,6 +10,8 @@ from typing import Any
 
 import parsl
 from parsl.config import Config
+from parsl.errors import NoDataFlowKernelError
+from parsl.jobs.states import JobState
 
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
 
@@ -33,6 +35,15 @@ def parsl_session(config: Config, *, cleanup_s: float) -> Iterator[None]:
             logger.warning("Parsl's cleanup did not end within %g s; ending its processes", cleanup_s)
             _kill(kernel.executors[EXECUTOR_LABEL])
         parsl.clear()
+
+
+def blocks_wait() -> bool:
+    """Does a block still wait in the scheduler's queue? Groups on it can't have started yet; it may take days."""
+    try:
+        executor: Any = parsl.dfk().executors[EXECUTOR_LABEL]
+    except NoDataFlowKernelError:
+        return False
+    return any(status.state == JobState.PENDING for status in executor.status_facade.values())
 
 
 def _clean_up(kernel: Any) -> None:
