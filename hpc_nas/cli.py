@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError
 from hpc_nas.replay.cli import import_app, replay
+from hpc_nas.spaces_cli import space
 from hpc_nas.submit_cli import submit
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def doctor(
 
 
 app.command()(submit)
+app.command()(space)
 app.command()(replay)
 app.add_typer(import_app, name="import")
 

@@ -110,6 +110,11 @@ class Space:
         """Count parameters, layers and MACs of a drawn network; raises as `rebuild` and `draw`."""
         return self._replay(parameters, problem, self.draw)[0]
 
+    def recipe(self, parameters: Parameters, problem: Problem) -> Recipe:
+        """How a drawn network wants to be trained; raises as `rebuild`."""
+        with torch.device("meta"):
+            return self.rebuild(parameters, problem).recipe
+
     def distributions(self, parameters: Parameters, problem: Problem) -> dict[str, BaseDistribution]:
         """From what each parameter was drawn, by name; raises as `rebuild`."""
         with torch.device("meta"):

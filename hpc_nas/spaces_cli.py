@@ -1,0 +1,148 @@
+"""The command `hpc-nas space`: draws networks of a search space and says what they are. Torch is loaded late."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hpc_nas.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hpc_nas.spaces.problem import Problem
+    from hpc_nas.spaces.recipe import Recipe
+    from hpc_nas.spaces.space import Space
+    from hpc_nas.values import Candidate
+
+__all__ = ["space"]
+
+MILLION = 1e6
+
+
+def space(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="a space, or a function of one's own: my_file.py:my_space")
+    ] = "",
+    sample: Annotated[int, typer.Option(min=1, help="how many networks to draw")] = 5,
+    shape: Annotated[
+        str, typer.Option(metavar="CxHxW", help="channels, height and width of an image")
+    ] = "3x32x32",
+    classes: Annotated[int, typer.Option(min=2, help="classes to tell apart")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="of the draws: a campaign's [campaign] seed")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="an option of the space; repeatable"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="show the spaces and what they are")] = False,
+) -> None:
+    """Draw networks of a search space: parameters drawn, layers, weights, multiply-adds.
+
+    They are the first candidates of a campaign with the strategy `random` and this seed. Nothing is trained.
+    """
+    from hpc_nas.spaces.problem import Problem
+    from hpc_nas.spaces.registry import SPACES
+
+    if show_list:
+        Console().print(_list_table({key: function.__module__ for key, function in SPACES.items()}))
+        return
+    if not name:
+        raise ConfigurationError(f"name a space: {', '.join(SPACES)}, or my_file.py:my_space")
+    channels, height, width = _shape(shape)
+    problem = Problem(channels=channels, height=height, width=width, num_classes=classes)
+    some_space = _space(name, settings or [])
+    candidates = _draw(some_space, problem, seed=seed, count=sample)
+    recipe = some_space.recipe(candidates[0].parameters, problem)
+    if as_json:
+        print(json.dumps(_as_json(some_space, problem, recipe, candidates), indent=2))
+    else:
+        console = Console()
+        console.print(_table(some_space, problem, candidates))
+        said = ", ".join(f"{key} = {value}" for key, value in recipe.model_dump().items())
+        console.print(f"recipe of the first: {said}", highlight=False)
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
+    if match is None:
+        raise ConfigurationError(f"--shape {text!r} is not channels x height x width; write 3x32x32")
+    channels, height, width = map(int, match.groups())
+    return channels, height, width
+
+
+def _space(name: str, settings: Sequence[str]) -> Space:
+    from hpc_nas.configuration import SpaceSection, parse_setting
+    from hpc_nas.configuration.schema import Scalar
+    from hpc_nas.spaces.registry import load_space
+
+    options: dict[str, Any] = {}
+    for setting in settings:
+        if "=" not in setting:
+            raise ConfigurationError(f"--set {setting}: not of the form option=value")
+        keys, value = parse_setting(f"space.{setting}")
+        option = ".".join(keys[1:])
+        if option == "name" or not isinstance(value, Scalar):
+            raise ConfigurationError(
+                f"--set {setting}: an option of the space is true or false, a number, or a text"
+            )
+        options[option] = value
+    return load_space(SpaceSection(**{"name": name, **options}))
+
+
+def _draw(some_space: Space, problem: Problem, *, seed: int, count: int) -> list[Candidate]:
+    from hpc_nas.configuration import SearchSection
+    from hpc_nas.search import make_strategy
+
+    strategy = make_strategy(SearchSection(name="random"), space=some_space, problem=problem, seed=seed)
+    return [strategy.ask(number) for number in range(count)]
+
+
+def _as_json(
+    some_space: Space, problem: Problem, recipe: Recipe, candidates: Sequence[Candidate]
+) -> dict[str, Any]:
+    keys = {"parameters", "num_layers", "num_parameters", "macs", "redraws"}
+    return {
+        "space": some_space.name,
+        "options": dict(some_space.options),
+        "problem": problem.model_dump(),
+        "recipe": recipe.model_dump(),
+        "networks": [candidate.model_dump(include=keys) for candidate in candidates],
+    }
+
+
+def _table(some_space: Space, problem: Problem, candidates: Sequence[Candidate]) -> Table:
+    table = Table(title=f"{some_space.name}: {problem}", title_justify="left")
+    for heading in ("layers", "weights (M)", "MACs (M)", "redraws"):
+        table.add_column(heading, justify="right")
+    table.add_column("parameters drawn", overflow="fold")
+    for candidate in candidates:
+        drawn = candidate.parameters.items()
+        table.add_row(
+            str(candidate.num_layers),
+            f"{candidate.num_parameters / MILLION:.3f}",
+            f"{candidate.macs / MILLION:.3f}",
+            str(candidate.redraws),
+            ", ".join(f"{key}={_short(value)}" for key, value in drawn) or "none",
+        )
+    return table
+
+
+def _short(value: bool | int | float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _list_table(modules: dict[str, str]) -> Table:
+    import sys
+
+    table = Table()
+    table.add_column("space")
+    table.add_column("what it is", overflow="fold")
+    for name, module in modules.items():
+        first_line = (sys.modules[module].__doc__ or "").partition("\n")[0]
+        table.add_row(name, first_line.partition(": ")[2])
+    return table
