@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.05
 LAUNCHER_CLEANUP_S = 2.0
 KILL_S = 1.0
-# The launcher would kill its ranks on these; the keeper lets them leave in order instead.
-_KEPT_FROM_THE_GROUP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+# On SIGUSR2 and SIGHUP hydra dies, on the others it may end its ranks; the keeper lets them leave in order instead.
+_KEPT_FROM_THE_GROUP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 
 
 def keep(

@@ -111,21 +111,21 @@ def test_paused_candidate_goes_on_where_it_was_and_carries_its_curve(tmp_path: P
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
-def test_signal_to_the_ranks_makes_the_group_leave_in_order(tmp_path: Path, signum: signal.Signals) -> None:
+def test_signal_to_all_processes_of_a_group_makes_it_leave_in_order(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    """As a scheduler does it, that signals a whole step: the launcher, too, which must not end its ranks."""
     with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
         running(group, intervals=1)
-        signal_ranks(group, signum)
+        launcher = next(each for each in group.ranks[0].parents() if "mpiexec" in each.name())
+        for process in (launcher, *launcher.children(recursive=True)):
+            process.send_signal(signum)
         exit = group.until_exit()
     assert exit.exit_code == 0
+    assert group.heard[-1] == protocol.Goodbye(reason=f"this process was sent {signum.name}")
     assert sorted(group.interrupted) == [(0, 0), (1, 0)]
     assert all(told.checkpoint is not None for told in group.interrupted.values())
     assert processes_of(tmp_path) == []
-
-
-def signal_ranks(group: GroupHarness, signum: signal.Signals) -> None:
-    """As a scheduler does it, that signals every process of a step."""
-    for process in group.ranks:
-        process.send_signal(signum)
 
 
 def test_group_leaves_by_its_own_clock_before_its_allocation_ends(
