@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import parsl
-from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.high_throughput.errors import WorkerLost
 
 from hpc_nas.campaign.nodes import Nodes
+from hpc_nas.campaign.parsl_errors import in_words
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
@@ -58,6 +59,7 @@ class GroupPool:
         self._parked: dict[int, Future[GroupExit]] = {}
         self._ended: dict[int, GroupExit | None] = {}
         self._started: dict[int, float] = {}
+        self._lost: dict[int, float] = {}
         self._hosts: dict[int, str] = {}
         self._begun: set[int] = set()
         self._observed: set[int] = set()
@@ -150,9 +152,8 @@ class GroupPool:
         """(group, exit, error) of the groups that have ended since the last call; no exit if Parsl lost it."""
         ended: list[tuple[int, GroupExit | None, str]] = []
         for group, future in list(self._futures.items()):
-            if future.done():
-                exit, error = _result(future)
-                ended.append((group, exit, error))
+            if future.done() and (conclusion := self._conclude(group, future)) is not None:
+                ended.append((group, *conclusion))
         told = {group for group, _, _ in ended}
         ended += [(group, exit, "") for group, exit in self._look_around() if group not in told]
         for group, exit, _ in ended:
@@ -161,6 +162,21 @@ class GroupPool:
             if exit is not None and exit.undrained:
                 logger.warning("group %d: on the disk of %s is still %s", group, exit.host, exit.undrained)
         return ended
+
+    def _conclude(self, group: int, future: Future[GroupExit]) -> tuple[GroupExit | None, str] | None:
+        """(exit, error) of a group that Parsl has done with; None while its supervisor still has a say."""
+        error = future.exception()
+        if error is None:
+            return future.result(), ""
+        standing = self._standing(group)
+        if standing is not None and standing.exit is not None:
+            return standing.exit, ""
+        if isinstance(error, WorkerLost) and standing is not None:
+            # Its node lives: the group is leaving in order.
+            since = self._lost.setdefault(group, self._clock())
+            if self._clock() < since + self._section.orphan_grace_s / 2:
+                return None
+        return None, in_words(error)
 
     def _look_around(self) -> list[tuple[int, GroupExit]]:
         """What supervisors have written of groups that Parsl has not told of: those that ended, those that parked."""
@@ -228,17 +244,3 @@ class GroupPool:
 
     def _standing(self, group: int) -> Standing | None:
         return read_standing(GroupFiles(run_directory=self._run_directory, group=group).standing_path)
-
-
-def _result(future: Future[GroupExit]) -> tuple[GroupExit | None, str]:
-    error = future.exception()
-    return (future.result(), "") if error is None else (None, in_words(error))
-
-
-def in_words(error: BaseException) -> str:
-    """What Parsl's errors mean for a group."""
-    if isinstance(error, ManagerLost):
-        return f"node {error.hostname} was lost, or the worker pool there was killed: Parsl heard nothing from it"
-    if isinstance(error, WorkerLost):
-        return f"Parsl's worker process on node {error.hostname} was killed"
-    return f"{type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from hpc_nas.platforms.supervisor import GroupExit
 LOG_LINES = 5
 LINE_CHARACTERS = 300
 LOG_BYTES = 1 << 16  # of the log's end
+_LAUNCHER_SAYS = ("=", "YOUR APPLICATION TERMINATED", "This typically refers to", "Please see the FAQ page")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +122,14 @@ _RANK_LINE = re.compile(r"\bgroup \d+ rank (\d+) ")
 
 
 def _log_of(log: Path, *, rank: int | None) -> str:
-    """The last lines of the log, of this rank where it wrote any; the launcher's frame of signs is left out."""
+    """The last lines of the log, of this rank where it wrote any; what the launcher says of every death is left out."""
     try:
         with open(log, "rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    kept = [line.strip() for line in lines if line.strip() and not line.startswith("=")]
+    kept = [line.strip() for line in lines if line.strip() and not line.startswith(_LAUNCHER_SAYS)]
     own = [line for line in kept if (found := _RANK_LINE.search(line)) and rank == int(found[1])]
     shown = [line[:LINE_CHARACTERS] for line in (own or kept)[-LOG_LINES:]]
     whose = "its" if own or rank is None else "the group's"

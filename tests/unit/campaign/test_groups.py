@@ -10,7 +10,8 @@ import parsl
 import pytest
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
-from hpc_nas.campaign.groups import GroupPool, in_words
+from hpc_nas.campaign.groups import GroupPool
+from hpc_nas.campaign.parsl_errors import in_words
 from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parking import excluded_nodes
@@ -174,6 +175,25 @@ def test_parsls_errors_are_told_in_plain_words(one_node: Grounds) -> None:
     ]
     assert in_words(WorkerLost(3, "n2")) == "Parsl's worker process on node n2 was killed"
     assert in_words(ValueError("no")) == "ValueError: no"
+
+
+def test_group_whose_worker_was_killed_may_leave_in_order_first(one_node: Grounds) -> None:
+    one_node.start()
+    one_node.stands(0)
+    one_node.submitted[0].set_exception(WorkerLost(0, "n1"))
+    assert one_node.take() == []
+    exit = GroupExit(group=0, exit_code=0, killed="", host="n1", told="the worker that started it has died")
+    one_node.stands(0, state="ended", exit=exit)
+    assert one_node.take() == [(0, exit, "")]
+
+
+def test_group_whose_worker_was_killed_and_that_says_nothing_is_lost_after_a_while(one_node: Grounds) -> None:
+    one_node.start()
+    one_node.stands(0)
+    one_node.submitted[0].set_exception(WorkerLost(0, "n1"))
+    assert one_node.take() == []
+    one_node.now += 15.0
+    assert one_node.take() == [(0, None, "Parsl's worker process on node n1 was killed")]
 
 
 def lose_twice(grounds: Grounds, host: str) -> None:

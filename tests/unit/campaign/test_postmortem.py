@@ -84,7 +84,8 @@ def test_rank_that_died_before_the_supervisor_struck_is_the_culprit(tmp_path: Pa
 
 
 def test_log_speaks_where_nothing_else_does(tmp_path: Path) -> None:
-    lines = [f"line {number}" for number in range(20)] + ["", "=" * 60, "  mpiexec: no such file  "]
+    frame = ["", "=" * 60, "YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)"]
+    lines = [f"line {number}" for number in range(20)] + [*frame, "  mpiexec: no such file  "]
     (tmp_path / "launch.log").write_bytes("\n".join(lines).encode() + b"\xff\n")
     assert find(tmp_path, exit_code=255) == Postmortem(
         culprit=None,
