@@ -129,6 +129,7 @@ def line(state: CampaignState, progress: Progress) -> str:
     parts = [
         f"{state.num_ended}/{state.num_candidates} candidates",
         f"{progress.num_busy}/{len(progress.seats)} trainers busy",
+        *([f"{len(state.paused)} paused"] if state.paused else []),
         f"best {_best(progress)}",
         f"epochs {progress.epochs_spent:g} spent, {progress.epochs_saved:g} saved",
         f"{progress.candidates_per_hour:.0f} candidates/h",
@@ -150,6 +151,7 @@ def render(state: CampaignState, progress: Progress, *, title: str) -> Group:
     figures = Text(
         f"best {_best(progress)}   epochs {progress.epochs_spent:g} spent, {progress.epochs_saved:g} saved   "
         f"{progress.candidates_per_hour:.0f} candidates/h   trainers {progress.num_busy}/{len(progress.seats)} busy"
+        + (f"   {len(state.paused)} paused" if state.paused else "")
     )
     outcomes = Text(
         "   ".join(f"{label} {count}" for label, count in progress.outcomes.most_common())

@@ -120,7 +120,11 @@ def _record(file: Any, *, path: Path) -> CampaignRecord:
             f"{path}: schema version {version}, but this hpc-nas reads {', '.join(map(str, READABLE_VERSIONS))}; "
             "use the version that wrote it"
         )
-    facts = {name: _fact(file.attrs[name], name=name) for name in _FACTS}
+    facts = {
+        name: _fact(file.attrs[name], name=name)
+        for name in _FACTS
+        if name in file.attrs or name not in _ADDED_LATER
+    }
     tables = {name: file[name][:] for name in TABLES}
     if version < layout.SCHEMA_VERSION:
         tables = {name: upgrade(rows, TABLES[name]) for name, rows in tables.items()}
@@ -131,11 +135,13 @@ def _record(file: Any, *, path: Path) -> CampaignRecord:
     return CampaignRecord(**facts, **tables, parameters=parameters)
 
 
-_JSON_FACTS = {"versions", "data", "configuration", "unreadable"}
+_LISTS = ("unreadable", "excluded_nodes")
+_JSON_FACTS = {"versions", "data", "configuration", *_LISTS}
+_ADDED_LATER = ("excluded_nodes",)
 
 
 def _fact(value: Any, *, name: str) -> Any:
     if name in _JSON_FACTS:
         value = json.loads(value)
-        return tuple(value) if name == "unreadable" else value
+        return tuple(value) if name in _LISTS else value
     return value.item() if isinstance(value, np.generic) else value

@@ -18,6 +18,7 @@ from hpc_nas.records import layout
 from hpc_nas.records.campaign_record import TABLES, CampaignRecord
 from hpc_nas.records.layout import Rows
 from hpc_nas.records.ledger import (
+    AttemptInterrupted,
     AttemptLost,
     AttemptStarted,
     CampaignClosed,
@@ -26,6 +27,7 @@ from hpc_nas.records.ledger import (
     CandidateEnded,
     Event,
     Ledger,
+    NodeExcluded,
     read_ledger,
 )
 from hpc_nas.records.rank_file import RankFileContent, read_rank_file, text
@@ -66,6 +68,9 @@ def assemble(directory: RunDirectory) -> CampaignRecord:
         close_reason=last.reason if isinstance(last, CampaignClosed) else "",
         ledger_bytes=ledger.num_bytes,
         unreadable=unreadable,
+        excluded_nodes=tuple(
+            dict.fromkeys(event.host for event in ledger.events if isinstance(event, NodeExcluded))
+        ),
         parameters=[dict(entry.candidate.parameters) for entry in entries],
         candidates=_candidates(entries, tables, audited=_audited(entries, configuration)),
         **tables,
@@ -133,6 +138,8 @@ class _Entry:
     state: State = State.QUEUED
     attempt: int = -1
     attempts: int = 0
+    resumptions: int = 0
+    pauses: int = 0
     outcome: Outcome | None = None
 
 
@@ -145,6 +152,11 @@ def _entries(events: tuple[Event, ...]) -> list[_Entry]:
         elif isinstance(event, AttemptStarted) and (entry := entries.get(event.candidate)):
             entry.state, entry.attempt = State.RUNNING, event.attempt
             entry.attempts += 1
+            entry.resumptions += event.checkpoint is not None
+        elif isinstance(event, AttemptInterrupted) and (entry := entries.get(event.candidate)):
+            paused = event.how == "paused" and event.checkpoint is not None
+            entry.state = State.PAUSED if paused else State.QUEUED
+            entry.pauses += paused
         elif isinstance(event, AttemptLost) and (entry := entries.get(event.candidate)):
             entry.state = State.QUEUED
         elif isinstance(event, CandidateEnded) and (entry := entries.get(event.outcome.candidate)):
@@ -158,8 +170,9 @@ def _entries(events: tuple[Event, ...]) -> list[_Entry]:
 
 @dataclass
 class _Curve:
-    """What the observations of one attempt say."""
+    """What the observations of one attempt say; `start` is the epoch up to which they were carried."""
 
+    start: float = 0.0
     epochs: float = 0.0
     best: float = math.nan
 
@@ -167,23 +180,40 @@ class _Curve:
 def _curves(tables: dict[str, Rows]) -> dict[_Attempt, _Curve]:
     curves: dict[_Attempt, _Curve] = defaultdict(_Curve)
     rows = tables["observations"]
-    columns = (rows[name].tolist() for name in ("candidate", "attempt", "epoch", "val_accuracy"))
-    for candidate, attempt, epoch, accuracy in zip(*columns, strict=True):
+    columns = (rows[name].tolist() for name in ("candidate", "attempt", "epoch", "val_accuracy", "carried"))
+    for candidate, attempt, epoch, accuracy, carried in zip(*columns, strict=True):
         curve = curves[candidate, attempt]
+        if carried:
+            curve.start = max(curve.start, epoch)
         curve.epochs = max(curve.epochs, epoch)
         curve.best = accuracy if math.isnan(curve.best) else max(curve.best, accuracy)
     return curves
 
 
-def _epochs_all_attempts(curves: dict[_Attempt, _Curve], attempts: Rows) -> dict[int, float]:
-    """Epochs by candidate: of each attempt up to its last observation, or what it reported at its end if more."""
-    by_attempt = {key: curve.epochs for key, curve in curves.items()}
-    columns = (attempts[name].tolist() for name in ("candidate", "attempt", "epochs"))
-    for candidate, attempt, epochs in zip(*columns, strict=True):
-        by_attempt[candidate, attempt] = max(by_attempt.get((candidate, attempt), 0.0), epochs)
-    total: dict[int, float] = defaultdict(float)
-    for (candidate, _), epochs in by_attempt.items():
-        total[candidate] += epochs
+@dataclass
+class _Spent:
+    """The epochs that one candidate has cost, and those of them that were trained twice."""
+
+    trained: float = 0.0
+    reached: float = 0.0
+
+    @property
+    def twice(self) -> float:
+        return round(max(0.0, self.trained - self.reached), 9)  # less what sums of fractions are off
+
+
+def _spent(curves: dict[_Attempt, _Curve], attempts: Rows) -> dict[int, _Spent]:
+    """By candidate. Of each attempt, from where it went on to its last observation, or to what it reported if more."""
+    spans = {key: (curve.start, curve.epochs) for key, curve in curves.items()}
+    columns = (attempts[name].tolist() for name in ("candidate", "attempt", "start_epoch", "epochs"))
+    for candidate, attempt, start, epochs in zip(*columns, strict=True):
+        before = spans.get((candidate, attempt), (0.0, 0.0))
+        spans[candidate, attempt] = max(before[0], start), max(before[1], epochs)
+    total: dict[int, _Spent] = defaultdict(_Spent)
+    for (candidate, _), (start, epochs) in spans.items():
+        spent = total[candidate]
+        spent.trained += max(0.0, epochs - start)
+        spent.reached = max(spent.reached, epochs)
     return total
 
 
@@ -197,7 +227,7 @@ def _audited(entries: list[_Entry], configuration: dict[str, Any]) -> list[bool]
 
 def _candidates(entries: list[_Entry], tables: dict[str, Rows], *, audited: list[bool]) -> Rows:
     curves = _curves(tables)
-    spent = _epochs_all_attempts(curves, tables["attempts"])
+    spent = _spent(curves, tables["attempts"])
     rows = np.zeros(len(entries), dtype=layout.CANDIDATE)
     rows["audited"] = audited
     for row, entry in zip(rows, entries, strict=True):
@@ -206,8 +236,10 @@ def _candidates(entries: list[_Entry], tables: dict[str, Rows], *, audited: list
             row[name] = getattr(candidate, name)
         curve = curves.get((candidate.number, entry.attempt), _Curve())
         row["state"] = text(entry.state, layout.WORD)
-        row["attempts"] = entry.attempts
-        row["epochs_all_attempts"] = spent.get(candidate.number, 0.0)
+        for name in ("attempts", "resumptions", "pauses"):
+            row[name] = getattr(entry, name)
+        cost = spent.get(candidate.number, _Spent())
+        row["epochs_all_attempts"], row["epochs_twice"] = cost.trained, cost.twice
         row["estimate"] = row["spread"] = math.nan
         row["best_accuracy"], row["epochs"] = curve.best, curve.epochs
         if outcome is not None:

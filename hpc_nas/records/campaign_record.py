@@ -35,7 +35,7 @@ class CampaignRecord:
 
     `elapsed_s` sums the time of every process of the campaign, from its opening to its last event. `data`
     sums up the data set. `parameters[i]` belongs to row i of `candidates`. `unreadable` says which rank files
-    are left out, and why.
+    are left out, and why; `excluded_nodes` on which hosts no group is started any more.
     """
 
     name: str
@@ -50,6 +50,7 @@ class CampaignRecord:
     close_reason: str = ""  # empty while the campaign runs, or was killed
     ledger_bytes: int = 0
     unreadable: tuple[str, ...] = ()
+    excluded_nodes: tuple[str, ...] = ()
     parameters: list[dict[str, Any]] = field(default_factory=list)
     candidates: Rows
     observations: Rows

@@ -130,7 +130,10 @@ CANDIDATE = np.dtype(
         ("best_accuracy", "<f8"),
         ("epochs", "<f8"),  # of the attempt that counts
         ("epochs_all_attempts", "<f8"),
+        ("epochs_twice", "<f8"),  # of these, trained again after a loss
         ("attempts", "<i4"),
+        ("resumptions", "<i4"),  # attempts that went on from a checkpoint
+        ("pauses", "<i4"),  # how often a rule gave its trainer to another candidate
         ("message", TEXT),
     ]
 )

@@ -20,6 +20,9 @@ _ADDED_LATER: dict[str, float] = {
     "carried": 0,
     "start_epoch": 0.0,
     "start_batch": 0,
+    "epochs_twice": math.nan,
+    "resumptions": 0,
+    "pauses": 0,
 }
 """Fields that version 1 or 2 did not have, and what stands there for "not known" or "none"."""
 

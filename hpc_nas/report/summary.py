@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SECONDS_PER_HOUR = 3600.0
 ALWAYS_COUNTED = (State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED)
-ONLY_WHILE_RUNNING = (State.QUEUED, State.RUNNING)
+ONLY_WHILE_RUNNING = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +63,26 @@ class Latencies:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resumptions:
+    """How candidates were set aside and went on.
+
+    - `pauses`: how often a rule gave a candidate's trainer to another one.
+    - `from_checkpoints`: attempts that went on from a checkpoint, after a pause, a planned end or a loss.
+    - `epochs_trained_twice`: epochs of all attempts less what each candidate has reached: 0 after planned ends; what
+      a killed trainer had trained since its last validation is not known and not counted.
+    """
+
+    pauses: int
+    from_checkpoints: int
+    epochs_trained_twice: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The figures of one campaign.
 
     - `candidates`: how many there are; `outcomes`: how many in each state, by name (finished, stopped, failed and
-      cancelled always, queued and running where there are any); they add up to `candidates`.
+      cancelled always, queued, running and paused where there are any); they add up to `candidates`.
     - `reasons`: how many ended for each reason, by name.
     - `epochs_trained`: by all attempts of all candidates.
     - `epochs_full`: what the finished and stopped candidates would have cost at `max_epochs` each.
@@ -78,6 +93,7 @@ class Summary:
     - `trainer_busy_percent`: time spent training and validating over the steady span, which is, for each trainer
       (group, rank), from the first batch of its first candidate to its leaving of the last one. Start-up and
       the wait for the slowest trainer at the end lie outside.
+    - `excluded_nodes`: hosts on which groups died again and again, so that none is started there any more.
     - `audit`: how right the rule in use is, from the candidates that were trained to the end all the same.
     """
 
@@ -91,6 +107,8 @@ class Summary:
     elapsed_s: float
     candidates_per_hour: float
     trainer_busy_percent: float
+    resumptions: Resumptions
+    excluded_nodes: tuple[str, ...]
     latencies: Latencies
     audit: Audit
 
@@ -122,6 +140,12 @@ def summarize(record: CampaignRecord) -> Summary:
         elapsed_s=float(record.elapsed_s),
         candidates_per_hour=SECONDS_PER_HOUR * _ratio(len(done), float(record.elapsed_s)),
         trainer_busy_percent=_busy_percent(record),
+        resumptions=Resumptions(
+            pauses=int(record.candidates["pauses"].sum()),
+            from_checkpoints=int(record.candidates["resumptions"].sum()),
+            epochs_trained_twice=float(np.nansum(record.candidates["epochs_twice"])),
+        ),
+        excluded_nodes=record.excluded_nodes,
         latencies=Latencies(
             stop_s=_latency(_stop_durations(record)),
             handover_s=_latency(_handover_durations(record)),

@@ -20,7 +20,7 @@ from rich.text import Text
 from hpc_nas.report.audit_rows import audit_rows
 from hpc_nas.report.formatting import MISSING, accuracy, count, duration, latency, number, outcome, percent
 from hpc_nas.report.rows import by_candidate, counted, curves, ranking, texts
-from hpc_nas.report.summary import Latencies, Summary
+from hpc_nas.report.summary import Latencies, Resumptions, Summary
 from hpc_nas.values import State
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ def summary_table(summary: Summary) -> RenderableType:
         table.add_row("reasons", _listed(summary.reasons))
     table.add_row("best", _best(summary))
     table.add_row("epochs", _epochs(summary))
+    if summary.resumptions.pauses or summary.resumptions.from_checkpoints:
+        table.add_row("resumed", _resumed(summary.resumptions))
+    if summary.excluded_nodes:
+        table.add_row("excluded", ", ".join(summary.excluded_nodes))
     rate = number(summary.candidates_per_hour, digits=0)
     busy = percent(summary.trainer_busy_percent)
     table.add_row("time", f"{duration(summary.elapsed_s)}, {rate} candidates per hour, trainers {busy} busy")
@@ -215,6 +219,13 @@ def _epochs(summary: Summary) -> str:
     if not math.isfinite(summary.epochs_saved_percent):
         return trained
     return f"{trained}; {percent(summary.epochs_saved_percent)} of {summary.epochs_full:g} saved"
+
+
+def _resumed(resumptions: Resumptions) -> str:
+    return (
+        f"{resumptions.pauses} pauses, {resumptions.from_checkpoints} attempts from checkpoints, "
+        f"{resumptions.epochs_trained_twice:g} epochs trained twice"
+    )
 
 
 def _latency_table(latencies: Latencies) -> Table:

@@ -43,6 +43,7 @@ COLOURS = {
     State.STOPPED: ORANGE,
     State.FAILED: WINE,
     State.CANCELLED: "#AAAAAA",
+    State.PAUSED: "#88CCEE",
     State.RUNNING: TEAL,
     LOST: "#DDCC77",
 }

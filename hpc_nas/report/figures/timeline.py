@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HALF = 0.36  # height of a bar, where rows are 1 apart
 MAX_LABELS = 40
 MAX_SPANS_WITH_EDGES = 1000
-ORDER = (State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED, State.RUNNING, LOST)
+ORDER = (State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED, State.PAUSED, State.RUNNING, LOST)
 
 Spans = dict[tuple[int, int], list[tuple[float, float, str]]]
 """By trainer (group, rank): first batch, end (seconds since the Unix epoch), and outcome of the attempt."""
@@ -75,7 +75,9 @@ def training_spans(record: CampaignRecord) -> Spans:
         if np.isfinite(row["first_batch_time"]):
             _add(spans, row, (float(row["first_batch_time"]), float(row["left_time"]), state))
     state_by_number = state_of(record)
-    for key, rows in _open_attempts(record.observations, ended=ended).items():
+    for key, rows in _open_attempts(
+        record.observations[record.observations["carried"] == 0], ended=ended
+    ).items():
         first, last = rows[0], rows[-1]
         start = float(first["time_s"] - np.nan_to_num(first["train_s"]) - np.nan_to_num(first["validate_s"]))
         running = state_by_number.get(key[1]) == State.RUNNING

@@ -107,6 +107,12 @@ def test_line_before_anything_has_happened(standing: Standing) -> None:
     )
 
 
+def test_paused_candidates_are_counted(standing: Standing) -> None:
+    standing.state.paused = {1, 3}
+    assert "| 0/0 trainers busy | 2 paused | best none yet" in line(standing.state, standing.progress)
+    assert "trainers 0/0 busy   2 paused" in " ".join(standing.panel)
+
+
 def test_line_half_way(standing: Standing) -> None:
     half_way(standing)
     assert line(standing.state, standing.progress) == (

@@ -28,12 +28,15 @@ def append(directory: RunDirectory, events: list[Event]) -> None:
             ledger.append(event)
 
 
-def train(file: TrainerFile, number: int, *, attempt: int, epochs: list[float]) -> None:
+def train(
+    file: TrainerFile, number: int, *, attempt: int, epochs: list[float], carried: bool = False
+) -> None:
     for epoch in epochs:
-        file.append_observation(observation(number, attempt=attempt, epoch=epoch))
+        row = observation(number, attempt=attempt, epoch=epoch)
+        file.append_observation(row.model_copy(update={"carried": carried}))
 
 
-def leave(file: TrainerFile, number: int, *, attempt: int, epochs: float) -> None:
+def leave(file: TrainerFile, number: int, *, attempt: int, epochs: float, start_epoch: float = 0.0) -> None:
     file.append_attempt(
         candidate=number,
         attempt=attempt,
@@ -41,7 +44,7 @@ def leave(file: TrainerFile, number: int, *, attempt: int, epochs: float) -> Non
         first_batch_time=2.0,
         signal_time=NAN,
         left_time=3.0,
-        start_epoch=0.0,
+        start_epoch=start_epoch,
         start_batch=0,
         epochs=epochs,
         batches=8,

@@ -6,23 +6,26 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
 import pytest
 from records_helpers import NAN, candidate, opened, same
-from run_helpers import finished_run, new_run, states, train
+from run_helpers import finished_run, leave, new_run, states, train
 
 from hpc_nas.configuration import CampaignSection, Configuration, EstimatorSection, Mode
 from hpc_nas.records import layout
 from hpc_nas.records.archive import assemble, load_record
 from hpc_nas.records.ledger import (
+    AttemptInterrupted,
     AttemptLost,
     AttemptStarted,
     CandidateDrawn,
     CandidateEnded,
     Event,
     GroupStarted,
+    NodeExcluded,
 )
 from hpc_nas.records.rank_file import TrainerFile, read_rank_file
 from hpc_nas.records.row_file import RowFileWriter
@@ -55,7 +58,10 @@ def test_finished_campaign_is_assembled(tmp_path: Path) -> None:
         "best_accuracy": 87.0,
         "epochs": 2.0,
         "epochs_all_attempts": 2.25,
+        "epochs_twice": 0.0,
         "attempts": 1,
+        "resumptions": 0,
+        "pauses": 0,
         "message": b"stable for 3 forecasts",
     }
     assert record.observations["epoch"].tolist() == [0.5, 1.0, 1.5, 2.0]
@@ -103,6 +109,48 @@ def test_running_campaign_is_assembled_from_files_being_written(tmp_path: Path) 
         ],
     )
     assert (record.elapsed_s, record.close_reason) == (4.0, "")
+
+
+def test_attempts_that_went_on_cost_what_they_trained(tmp_path: Path) -> None:
+    """0: paused and promoted. 1: lost after its checkpoint, so one epoch is trained twice. 2: waits, paused."""
+    name = "candidate-00000-attempt-000-batch-00000008.pt"
+
+    def set_aside(number: int, how: Literal["paused", "drained"]) -> AttemptInterrupted:
+        return AttemptInterrupted(
+            candidate=number, attempt=0, group=0, how=how, epochs=1.0, checkpoint=name, time_s=2.0
+        )
+
+    def again(number: int) -> AttemptStarted:
+        return AttemptStarted(candidate=number, attempt=1, group=0, checkpoint=name, time_s=3.0)
+
+    events: list[Event] = [opened(1.0)]
+    for number in range(3):
+        events.append(CandidateDrawn(candidate=candidate(number), time_s=1.0))
+        events.append(AttemptStarted(candidate=number, attempt=0, group=0, time_s=1.0))
+    lost = AttemptLost(candidate=1, attempt=0, group=0, message="", charged=False, suspect=False, time_s=2.0)
+    events += [set_aside(0, "paused"), again(0), lost, again(1), set_aside(2, "paused")]
+    events += [NodeExcluded(host=host, why="", time_s=3.0) for host in ("node7", "node3", "node7")]
+    directory = new_run(tmp_path / "run", events)
+    directory.create_group_dir(0)
+    with TrainerFile(directory.rank_file_path(0, 0), group=0, rank=0, device="cpu") as file:
+        train(file, 0, attempt=0, epochs=[0.5, 1.0])
+        leave(file, 0, attempt=0, epochs=1.0)
+        train(file, 0, attempt=1, epochs=[0.5, 1.0], carried=True)
+        train(file, 0, attempt=1, epochs=[1.5])
+        leave(file, 0, attempt=1, epochs=1.5, start_epoch=1.0)
+        train(file, 1, attempt=0, epochs=[0.5, 1.0, 1.5, 2.0])  # killed
+        train(file, 1, attempt=1, epochs=[0.5, 1.0], carried=True)
+        train(file, 1, attempt=1, epochs=[1.5, 2.0, 2.5])  # still running
+        train(file, 2, attempt=0, epochs=[0.5, 1.0])
+    record = assemble(directory)
+    columns = ("epochs", "epochs_all_attempts", "epochs_twice", "attempts", "resumptions", "pauses")
+    assert record.candidates[list(columns)].tolist() == [
+        (1.5, 1.5, 0.0, 2, 1, 1),
+        (2.5, 3.5, 1.0, 2, 1, 0),
+        (1.0, 1.0, 0.0, 1, 0, 1),
+    ]
+    assert states(record) == ["running", "running", "paused"]
+    assert record.excluded_nodes == ("node7", "node3")
 
 
 @pytest.mark.parametrize(

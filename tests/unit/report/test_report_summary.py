@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from report_records import NAN, make_record, small_campaign
 
-from hpc_nas.report.summary import Best, Latency, summarize
+from hpc_nas.report.summary import Best, Latency, Resumptions, summarize
 
 
 def test_small_campaign_is_counted_and_measured() -> None:
@@ -61,6 +62,8 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
         "elapsed_s": 0.0,
         "candidates_per_hour": None,
         "trainer_busy_percent": None,
+        "resumptions": {"pauses": 0, "from_checkpoints": 0, "epochs_trained_twice": 0.0},
+        "excluded_nodes": [],
         "latencies": {"stop_s": none, "handover_s": none, "read_lag_s": none, "fit_s": none},
         "audit": {
             "audited": 0,
@@ -74,6 +77,18 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
             "epochs_cost": 0.0,
         },
     }
+
+
+def test_candidates_that_were_set_aside_and_went_on_are_counted() -> None:
+    candidates = [
+        {"number": 0, "state": "paused", "reason": "", "pauses": 2, "resumptions": 1},
+        {"number": 1, "resumptions": 3, "epochs_all_attempts": 22, "epochs_twice": 2.0},
+    ]
+    record = replace(make_record(candidates=candidates), excluded_nodes=("node7",))
+    summary = summarize(record)
+    assert summary.outcomes == {"finished": 1, "stopped": 0, "failed": 0, "cancelled": 0, "paused": 1}
+    assert summary.resumptions == Resumptions(pauses=2, from_checkpoints=4, epochs_trained_twice=2.0)
+    assert json.loads(summary.to_json())["excluded_nodes"] == ["node7"]
 
 
 def test_failed_candidates_save_nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from report_records import NAN, make_record, small_campaign
@@ -163,3 +163,14 @@ def test_durations_are_read_as_a_clock() -> None:
         "100:00:00",
         "-",
     ]
+
+
+def test_pauses_resumptions_and_excluded_nodes_are_shown() -> None:
+    candidates = [
+        {"number": 0, "state": "paused", "reason": "", "pauses": 2, "resumptions": 1, "epochs_twice": 1.5}
+    ]
+    record = replace(make_record(candidates=candidates), excluded_nodes=("node7", "node8"))
+    lines = lines_of(summary_table(summarize(record)))
+    assert lines[0] == "candidates  1: 1 paused"
+    assert "resumed     2 pauses, 1 attempts from checkpoints, 1.5 epochs trained twice" in lines
+    assert "excluded    node7, node8" in lines
