@@ -15,6 +15,7 @@ from hpc_nas.campaign.parsl_errors import in_words
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
+from hpc_nas.platforms.parsl_session import blocks_wait
 from hpc_nas.platforms.standing import Standing, read_standing
 from hpc_nas.platforms.supervisor import GroupExit, run_group
 from hpc_nas.records.group_files import GroupFiles
@@ -113,6 +114,8 @@ class GroupPool:
         overdue all the same was never launched: Parsl has no worker for it.
         """
         limit_s = 2 * self._section.start_timeout_s
+        if blocks_wait():  # in the scheduler's queue, for as long as it takes
+            self._started.update(dict.fromkeys(self._futures, self._clock()))
         for group in self._futures:
             if group not in heard and self._clock() - self._started[group] > limit_s:
                 raise LaunchError(

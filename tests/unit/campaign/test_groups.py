@@ -285,6 +285,19 @@ def test_group_that_was_never_launched_is_overdue(one_node: Grounds) -> None:
     one_node.pool.check_overdue({0})
 
 
+def test_no_group_is_overdue_while_a_block_waits_in_the_queue(
+    one_node: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_node.start()
+    with monkeypatch.context() as queued:
+        queued.setattr("hpc_nas.campaign.groups.blocks_wait", lambda: True)
+        one_node.now += 86400.0
+        one_node.pool.check_overdue(set())
+    one_node.now += 361.0
+    with pytest.raises(LaunchError, match="Parsl found no worker to start it on"):
+        one_node.pool.check_overdue(set())
+
+
 def test_groups_beyond_one_look_are_looked_at_in_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
