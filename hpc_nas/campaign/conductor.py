@@ -63,6 +63,7 @@ class Conductor:
         self._credits: dict[int, int] = defaultdict(int)
         self._sent: dict[int, int] = defaultdict(int)
         self._last_heard: dict[int, float] = {}
+        self._leaving: set[int] = set()  # have said goodbye: there is nobody to talk to
         self._closing = False
         self._next_beat = 0.0
 
@@ -92,8 +93,6 @@ class Conductor:
         self._close(reason)
         return reason
 
-    # --- one turn ----------------------------------------------------------------------------------------
-
     def _turn(self, timeout_ms: int) -> None:
         for group, message in self._endpoint.poll(timeout_ms):
             self._hear(group, message)
@@ -103,7 +102,7 @@ class Conductor:
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT_INTERVAL_S
-            for group in self._last_heard:
+            for group in self._last_heard.keys() - self._leaving:
                 self._endpoint.send(group, protocol.Beat())
             self._check_groups(now)
         self._view.update(self._state, self._progress)
@@ -150,6 +149,7 @@ class Conductor:
         elif isinstance(message, protocol.Goodbye):
             logger.info("group %d leaves: %s", group, message.reason)
             self._credits[group] = 0
+            self._leaving.add(group)
         if group in self._last_heard:
             self._last_heard[group] = time.monotonic()
 
@@ -224,6 +224,7 @@ class Conductor:
         loss = self._losses.examine(group, in_flight=in_flight, exit=exit, error=error)
         self._books.bury(group, loss.forgiven() if self._closing else loss)
         self._last_heard.pop(group, None)
+        self._leaving.discard(group)
         self._feed.forget(group)
         self._progress.group_gone(group)
         if not self._closing:
@@ -234,10 +235,14 @@ class Conductor:
         self._closing = True
         section = self._configuration.group
         deadline = time.monotonic() + max(section.orphan_grace_s, section.drain_s + LEAVING_S)
+        next_word = 0.0
         while self._pool.running and time.monotonic() < deadline:
-            self._send_away(reason)
+            if time.monotonic() >= next_word:  # again and again: a message may be lost
+                next_word = time.monotonic() + BEAT_INTERVAL_S
+                self._send_away(reason)
             self._turn(POLL_MS)
 
     def _send_away(self, reason: str) -> None:
         for group in self._pool.running:
-            self._endpoint.send(group, protocol.Leave(reason=reason[:1000]))
+            if group not in self._leaving:
+                self._endpoint.send(group, protocol.Leave(reason=reason[:1000]))

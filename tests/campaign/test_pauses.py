@@ -14,7 +14,7 @@ from tests.campaign.curves import Curve, batches_by_attempt, curves, is_gapless
 from tests.campaign.harness import BIN, QUICK, arguments, count, events, run, start, wait_for, write_campaign
 from tests.campaign.reproduction import promote_again, reproduce
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 NUM_CANDIDATES = 12
 SEARCH = (
@@ -35,7 +35,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Curve]:
     """The same candidates, only watched: nobody is stopped or paused."""
     path = tmp_path_factory.mktemp("truth")
     settings = (*SEARCH, *PRESETS["asha"], "estimator.mode=observe")
-    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *settings), timeout_s=300)
+    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *settings), timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     found = curves(path / "run")
     assert sorted(found) == list(range(NUM_CANDIDATES))
@@ -74,7 +74,7 @@ def test_paused_candidates_are_promoted_or_settled(
 ) -> None:
     run_dir = tmp_path / "run"
     done = run(
-        arguments(write_campaign(tmp_path / "c.toml"), run_dir, *SEARCH, *PRESETS[preset]), timeout_s=300
+        arguments(write_campaign(tmp_path / "c.toml"), run_dir, *SEARCH, *PRESETS[preset]), timeout_s=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     check_books(run_dir, truth)
@@ -99,11 +99,11 @@ def test_killed_campaign_goes_on_with_its_paused_candidates(tmp_path: Path, trut
     run_dir = tmp_path / "run"
     settings = (*SEARCH, *PRESETS["asha"], "checkpoints.interval_s=0")
     process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
-    wait_for(lambda: count(run_dir, "attempt_interrupted") >= 3, timeout_s=200, what="three pauses")
+    wait_for(lambda: count(run_dir, "attempt_interrupted") >= 3, timeout_s=400, what="three pauses")
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=300)
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     check_books(run_dir, truth)

@@ -23,7 +23,7 @@ from tests.campaign.harness import (
     write_campaign,
 )
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 NUM_CANDIDATES = 4
 LONG = (
@@ -33,6 +33,7 @@ LONG = (
     "training.epochs_per_interval=1",
     "estimator.preset=none",
     "group.drain_s=10",
+    "group.orphan_grace_s=20",
 )
 
 
@@ -40,7 +41,7 @@ LONG = (
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, Curve], dict[int, int]]:
     """Curves and batches of the campaign in one piece."""
     path = tmp_path_factory.mktemp("whole")
-    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *LONG), timeout_s=300)
+    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *LONG), timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     attempts = batches_by_attempt(path / "run")
     assert all(len(found) == 1 for found in attempts.values())
@@ -64,9 +65,9 @@ def test_no_batch_is_trained_twice_after_a_warning(
     run_dir = tmp_path / "run"
     line = [*arguments(write_campaign(tmp_path / "c.toml"), run_dir, *LONG), "--auto-resume"]
     process = start(line)
-    wait_for(lambda: bool(_rows(run_dir)), timeout_s=200, what="observations")
+    wait_for(lambda: bool(_rows(run_dir)), timeout_s=400, what="observations")
     process.send_signal(number)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 3, output
     assert events(run_dir)[-1]["reason"] == f"stopped by {number.name}"
     assert processes_of(run_dir) == []
@@ -74,7 +75,7 @@ def test_no_batch_is_trained_twice_after_a_warning(
     assert drained, "the signal came while candidates were trained"
     assert all(e["how"] == "drained" and e["checkpoint"] for e in drained)
 
-    done = run(line, timeout_s=300)
+    done = run(line, timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     check_outcomes(run_dir)
     assert resumed_from_checkpoints(run_dir) == len(drained)
@@ -97,12 +98,12 @@ def test_killed_campaigns_candidates_go_on_from_what_their_groups_saved(
     """The groups notice the silence, save what they train, and leave; the next campaign finds it."""
     run_dir = tmp_path / "run"
     process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *LONG))
-    wait_for(lambda: bool(_rows(run_dir)), timeout_s=200, what="observations")
+    wait_for(lambda: bool(_rows(run_dir)), timeout_s=400, what="observations")
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=300)
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     check_outcomes(run_dir)
     assert curves(run_dir) == whole[0]
