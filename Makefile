@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-test demo test check bench bench-estimator clean
+.PHONY: install install-test demo test check bench bench-estimator bench-faults clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ bench: install-test                    ## the measurements behind the README's f
 
 bench-estimator: install-test          ## every rule replayed on all recorded curves (2 cores: 20 to 25 minutes)
 	$(BIN)/python benchmarks/run_estimator.py
+
+bench-faults: install-test             ## faults, walltime chains, use of an allocation; root; can be stopped and gone on with
+	PYTHONPATH=. $(BIN)/python benchmarks/run_faults.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -88,6 +88,10 @@ class SlurmClient:
             raise self._error(f"scontrol tells no {name} of job {job}: {text.strip()}")
         return found[1]
 
+    def job_nodes(self, job: int) -> list[str]:
+        """Names of the nodes that the job has."""
+        return self.command("scontrol", "show", "hostnames", self.field(job, "NodeList")).split()
+
     def wait(self, job: int, *, timeout_s: float) -> str:
         """Until the job has ended; its last state."""
         self.wait_for(

@@ -17,7 +17,7 @@ started itself, the clients of srun among them; "tasks" those that an srun start
 
 bash runs a trap only once its foreground child has ended, but `wait` returns at once (128 + the signal's number). A job
 that must live on when one of its nodes is lost needs `--no-kill`, as does each srun in it. KillWait is 30 s by default
-and 4 s here.
+and 8 s here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.slurm.configuration import Node, write_configuration
 from tests.slurm.daemons import ClusterError, Daemons
 from tests.slurm.machine import free_ports
 from tests.slurm.network import Network, free_subnet
-from tests.slurm.processes import end, processes_in_network, processes_naming
+from tests.slurm.processes import end, processes_in_network, processes_naming, runs_in_network
 
 __all__ = ["ENDED", "Cluster", "ClusterError", "Placement", "Whom"]
 
@@ -164,6 +164,19 @@ class Cluster(SlurmClient):
     def mend(self, name: str) -> None:
         """Put the host's link up again."""
         self._net().mend(self._index(name))
+
+    def lost_nodes(self) -> list[str]:
+        """Those that are dead or cut off now, whether Slurm knows it or not."""
+        cut = (
+            set() if self._network is None else {self.names[index - 1] for index in self._network.links_down}
+        )
+        return [name for name in self.names if name in cut or not self._daemons.runs(f"slurmd.{name}")]
+
+    def node_of(self, pid: int) -> str:
+        """The host that a process runs on, empty for none; only where nodes are hosts of their own."""
+        net = self._net()
+        found = (index for index in range(1, net.num_hosts + 1) if runs_in_network(pid, net.namespace(index)))
+        return next((self.names[index - 1] for index in found), "")
 
     def processes_of(self, name: str) -> list[int]:
         """Pids of the node's slurmd, its slurmstepd and all that they started."""

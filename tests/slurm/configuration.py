@@ -9,7 +9,7 @@ from pathlib import Path
 
 GPUS_PER_NODE = 4
 CPUS_PER_NODE = 8
-KILL_WAIT_S = 4
+KILL_WAIT_S = 8
 NODE_TIMEOUT_S = 6
 REQUEUE_S = 10
 

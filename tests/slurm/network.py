@@ -9,7 +9,7 @@ import contextlib
 import json
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -24,6 +24,7 @@ class Network:
     tag: str  # four characters: a network interface's name has 15 at most
     subnet: str  # "10.77.0"
     num_hosts: int
+    links_down: set[int] = field(default_factory=set)
 
     @property
     def bridge(self) -> str:
@@ -61,10 +62,12 @@ class Network:
     def cut(self, index: int) -> None:
         """Nothing goes in or out any more; nobody is told."""
         _ip("link", "set", self.link(index), "down")
+        self.links_down.add(index)
 
     def mend(self, index: int) -> None:
         """Undo `cut`."""
         _ip("link", "set", self.link(index), "up")
+        self.links_down.discard(index)
 
     def host_line(
         self, index: int, *, hostname: str, binds: dict[Path, Path], command: list[str]

@@ -32,16 +32,15 @@ def processes_naming(*texts: str) -> list[int]:
 
 def processes_in_network(name: str) -> list[int]:
     """Pids of all processes in this network namespace (`ip netns`)."""
+    return [pid for pid in _pids() if runs_in_network(pid, name)]
+
+
+def runs_in_network(pid: int, name: str) -> bool:
+    """Is this process in this network namespace?"""
     try:
-        wanted = os.stat(f"/run/netns/{name}").st_ino
-    except FileNotFoundError:
-        return []
-    found = []
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            if os.stat(PROC / str(pid) / "ns" / "net").st_ino == wanted:
-                found.append(pid)
-    return found
+        return os.stat(PROC / str(pid) / "ns" / "net").st_ino == os.stat(f"/run/netns/{name}").st_ino
+    except OSError:
+        return False
 
 
 def end(find: Callable[[], Iterable[int]], *, timeout_s: float = 10.0) -> list[int]:

@@ -1,0 +1,67 @@
+"""When did training go on after a fault? From the ledger and the rank files of the campaign, once it has ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from fault_bench.values import NODE_LOSSES, Fault
+from hpc_nas.records.campaign_record import CampaignRecord
+
+
+def measured(fault: Fault, record: CampaignRecord) -> Fault:
+    """The fault with its time of recovery; NaN where another fault came in between, or nothing was left to train.
+
+    A killed process, group or campaign is replaced: recovered as soon as as many trainers train as were lost, each in a
+    group that was started later. A lost node is not: recovered once what it trained is trained elsewhere.
+    """
+    if fault.overlapping:
+        return fault
+    if fault.kind in NODE_LOSSES:
+        again = _candidates_again(fault, record)
+    else:
+        starts = sorted(
+            _trainers_start(record, after_group=max(fault.groups, default=-1), since=fault.time_s)
+        )
+        again = starts[fault.num_trainers - 1] if 0 < fault.num_trainers <= len(starts) else math.nan
+    return fault.model_copy(update={"recovered_s": again - fault.time_s})
+
+
+def first_batches(record: CampaignRecord) -> dict[tuple[int, int, int, int], float]:
+    """When each attempt trained its first batch, by (group, rank, candidate, attempt).
+
+    An attempt whose trainer was killed has no row of its own; its first observation tells, less the time it took.
+    """
+    found: dict[tuple[int, int, int, int], float] = {}
+    own = record.observations[record.observations["carried"] == 0]
+    for row in own:
+        began = float(row["time_s"] - row["train_s"] - row["validate_s"])
+        key = _key(row)
+        found[key] = min(began, found.get(key, math.inf))
+    for row in record.attempts:
+        if not math.isnan(row["first_batch_time"]):
+            found[_key(row)] = float(row["first_batch_time"])
+    return found
+
+
+def _trainers_start(record: CampaignRecord, *, after_group: int, since: float) -> Iterable[float]:
+    """When each trainer of a later group began its first training."""
+    first: dict[tuple[int, int], float] = {}
+    for (group, rank, _, _), began in first_batches(record).items():
+        if group > after_group and began > since:
+            first[group, rank] = min(began, first.get((group, rank), math.inf))
+    return first.values()
+
+
+def _candidates_again(fault: Fault, record: CampaignRecord) -> float:
+    """When the last of the candidates in training there was trained elsewhere."""
+    again: dict[int, float] = {}
+    for (group, _, candidate, _), began in first_batches(record).items():
+        if candidate in fault.candidates and group not in fault.groups and began > fault.time_s:
+            again[candidate] = min(began, again.get(candidate, math.inf))
+    # One that had its outcome already, found in its rank file, is not trained again.
+    return max(again.values(), default=math.nan)
+
+
+def _key(row: object) -> tuple[int, int, int, int]:
+    return tuple(int(row[name]) for name in ("group", "rank", "candidate", "attempt"))  # type: ignore[index, return-value]
