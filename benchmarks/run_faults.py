@@ -16,7 +16,8 @@ from pathlib import Path
 from fault_bench.jobs import NotMeasured, measure_chain, measure_utilisation
 from fault_bench.report import write_report
 from fault_bench.store import conditions, load_results, save_results
-from fault_bench.storm import Shape, StormDriver
+from fault_bench.storm import StormDriver
+from fault_bench.storm_campaign import Shape
 from fault_bench.values import FULL_PLAN, SMALL_PLAN, Results, Storm
 
 from tests.slurm.cluster import Cluster, ClusterError, Placement
@@ -60,6 +61,9 @@ def main() -> int:
                 except (NotMeasured, ClusterError) as error:
                     failed = True
                     print(f"{part}: not measured: {error}", file=sys.stderr, flush=True)
+                except KeyboardInterrupt:
+                    print("stopped; the same command goes on", file=sys.stderr, flush=True)
+                    return 130
     results = load_results(output)
     print(f"wrote {write_report(results, output, notice=SMALL_NOTICE if arguments.small else '')}")
     return 1 if failed or not _is_clean(results) else 0

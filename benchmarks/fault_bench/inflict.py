@@ -7,36 +7,25 @@ import random
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
+from fault_bench.storm_campaign import StormCampaign
 from fault_bench.targets import Family, family, find_targets
 from fault_bench.values import Fault, Kind
 from tests.slurm.campaigns import GRACE_S, JobCampaign
-from tests.slurm.cluster import Cluster
 from tests.slurm.processes import processes_naming
 
 # Beyond the time of grace: what Slurm itself takes to end a job's processes, on two busy cores.
 LATE_S = 15.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """Where a fault strikes."""
-
-    cluster: Cluster
-    campaign: JobCampaign
-    job: int
-    number: int
-
-
-def inflict(kind: Kind, site: Site, *, chance: random.Random) -> tuple[Fault, list[Family]] | None:
+def inflict(kind: Kind, site: StormCampaign, *, chance: random.Random) -> tuple[Fault, list[Family]] | None:
     """Strike one target of this kind, picked at random. None where there is none just now."""
-    groups = _living_groups(site.campaign)
+    groups = _living_groups(site.records)
     if not groups:
         return None
-    everything = processes_naming(str(site.campaign.run_dir))
+    everything = processes_naming(str(site.records.run_dir))
     if kind in (Kind.TRAINER, Kind.ESTIMATOR, Kind.GROUP):
-        targets = find_targets(site.campaign.run_dir)
+        targets = find_targets(site.records.run_dir)
         of_kind = {
             Kind.TRAINER: targets.trainers,
             Kind.ESTIMATOR: targets.estimators,
@@ -48,7 +37,7 @@ def inflict(kind: Kind, site: Site, *, chance: random.Random) -> tuple[Fault, li
         group, pid = chance.choice(known)
         return _kill(kind, site, pid=pid, groups={group: groups[group]}), []
     if kind is Kind.POOL:
-        pools = find_targets(site.campaign.run_dir).pools
+        pools = find_targets(site.records.run_dir).pools
         if not pools:
             return None
         pid = chance.choice(pools)
@@ -56,7 +45,7 @@ def inflict(kind: Kind, site: Site, *, chance: random.Random) -> tuple[Fault, li
         return (_kill(kind, site, pid=pid, groups=there), []) if there else None
     due = time.monotonic() + GRACE_S + LATE_S
     if kind is Kind.CAMPAIGN:
-        pid = site.campaign.events("campaign_opened")[-1]["pid"]
+        pid = site.records.events("campaign_opened")[-1]["pid"]
         return _kill(kind, site, pid=pid, groups=groups), [family(everything, due=due, what=kind)]
     if kind is Kind.SCANCEL:
         fault = _fault(kind, site, groups=groups)
@@ -66,7 +55,7 @@ def inflict(kind: Kind, site: Site, *, chance: random.Random) -> tuple[Fault, li
 
 
 def _lose_node(
-    kind: Kind, site: Site, *, groups: dict[int, str], chance: random.Random, due: float
+    kind: Kind, site: StormCampaign, *, groups: dict[int, str], chance: random.Random, due: float
 ) -> tuple[Fault, list[Family]] | None:
     """Never the first node of the job: that would be the end of the job, and is tested elsewhere."""
     batch = site.cluster.field(site.job, "BatchHost")
@@ -75,7 +64,7 @@ def _lose_node(
         return None
     node = chance.choice(nodes)
     there = {group: host for group, host in groups.items() if host == node}
-    ours = set(processes_naming(str(site.campaign.run_dir)))
+    ours = set(processes_naming(str(site.records.run_dir)))
     mine = [pid for pid in site.cluster.processes_of(node) if pid in ours]
     fault = _fault(kind, site, groups=there)
     if kind is Kind.NODE:
@@ -85,22 +74,22 @@ def _lose_node(
     return fault, [family(mine, due=due, what=f"{kind} {node}")]
 
 
-def _kill(kind: Kind, site: Site, *, pid: int, groups: dict[int, str]) -> Fault:
+def _kill(kind: Kind, site: StormCampaign, *, pid: int, groups: dict[int, str]) -> Fault:
     fault = _fault(kind, site, groups=groups)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     return fault
 
 
-def _fault(kind: Kind, site: Site, *, groups: dict[int, str]) -> Fault:
-    trainers = {e["group"]: e["num_trainers"] for e in site.campaign.events("group_reported")}
+def _fault(kind: Kind, site: StormCampaign, *, groups: dict[int, str]) -> Fault:
+    trainers = {e["group"]: e["num_trainers"] for e in site.records.events("group_reported")}
     return Fault(
         kind=kind,
         campaign=site.number,
         time_s=time.time(),
         groups=tuple(sorted(groups)),
         num_trainers=sum(trainers[group] for group in groups),
-        candidates=tuple(sorted(_in_training(site.campaign, set(groups)))),
+        candidates=tuple(sorted(_in_training(site.records, set(groups)))),
         overlapping=False,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from fault_bench.values import NODE_LOSSES, Fault
 from hpc_nas.records.campaign_record import CampaignRecord
@@ -25,6 +26,20 @@ def measured(fault: Fault, record: CampaignRecord) -> Fault:
         )
         again = starts[fault.num_trainers - 1] if 0 < fault.num_trainers <= len(starts) else math.nan
     return fault.model_copy(update={"recovered_s": again - fault.time_s})
+
+
+def well_again(fault: Fault, events: list[dict[str, Any]]) -> bool:
+    """By the ledger so far: as many candidates have ended in later groups as trainers were lost.
+
+    For a lost node: the loss was noticed, and a candidate has ended since.
+    """
+    after = [event for event in events if event["time_s"] > fault.time_s]
+    ended = [event for event in after if event["event"] == "candidate_ended"]
+    if fault.kind in NODE_LOSSES:
+        told = [e["time_s"] for e in after if e["event"] == "group_ended" and e["group"] in fault.groups]
+        return bool(told) and any(event["time_s"] > told[0] for event in ended)
+    last = max(fault.groups, default=-1)
+    return sum(event["group"] > last for event in ended) >= fault.num_trainers
 
 
 def first_batches(record: CampaignRecord) -> dict[tuple[int, int, int, int], float]:

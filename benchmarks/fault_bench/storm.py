@@ -6,42 +6,22 @@ import random
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_bench.inflict import Site, inflict
-from fault_bench.jobs import NotMeasured
-from fault_bench.recovery import measured
+from fault_bench.inflict import inflict
+from fault_bench.recovery import measured, well_again
+from fault_bench.storm_campaign import Shape, StormCampaign
 from fault_bench.targets import Family
 from fault_bench.values import NEW_JOB, NODE_LOSSES, Fault, Judged, Kind, Storm
 from hpc_nas.records.archive import assemble
 from hpc_nas.records.run_directory import RunDirectory
-from tests.slurm.campaigns import JobCampaign
-from tests.slurm.cluster import ENDED, Cluster
+from tests.slurm.cluster import Cluster
 
 POLL_S = 0.25
 CALM_S = 5.0  # mean time between all being well again and the next fault
-OVERLAP = 0.15  # share of the faults that come without waiting for that
-RECOVERY_LIMIT_S = 180.0
+OVERLAP = 0.15  # share of the faults after which the next one comes without waiting for that
+RECOVERY_LIMIT_S = 300.0
 MIN_CANDIDATES_LEFT = 12  # no fault once there is too little left to see training go on
-MAX_FRUITLESS_JOBS = 3  # in a row, without an outcome: something else is wrong
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What each campaign of the storm is."""
-
-    num_candidates: int
-    num_nodes: int
-    settings: tuple[str, ...] = ()
-
-
-@dataclass(kw_only=True)
-class _Watch:
-    """The fault that is being waited for: what the ledger must show before all is well again."""
-
-    fault: Fault
-    since: float = field(default_factory=time.monotonic)
 
 
 class StormDriver:
@@ -58,126 +38,87 @@ class StormDriver:
         self._random = random.Random(f"{storm.seed} {len(storm.faults)}")
         self._families: list[Family] = []
         self._clock = time.monotonic()
+        self._awaited: Fault | None = None
+        self._next_fault = 0.0
 
     def run(self, *, until: float) -> None:
         """Until the plan is done, or time.monotonic() says `until`: the campaign then stops in order."""
         while self.storm.remaining or any(f.campaign == len(self.storm.campaigns) for f in self.storm.faults):
-            if not self._campaign(len(self.storm.campaigns), until=until):
-                return
+            self._cluster.reset()
+            number = len(self.storm.campaigns)
+            campaign = StormCampaign(self._cluster, self._work_dir, number=number, shape=self._shape)
+            try:
+                if not self._serve(campaign, until=until):
+                    return
+            finally:
+                campaign.keep()
+                self._update(elapsed=True)
+            self._judge(campaign)
 
-    # --- one campaign --------------------------------------------------------------------------------------
-
-    def _campaign(self, number: int, *, until: float) -> bool:
-        """Run it to its end, or to `until`; has it ended?"""
-        directory = self._work_dir / f"campaign-{number:03d}"
-        settings = (f"campaign.num_candidates={self._shape.num_candidates}", f"campaign.seed={number + 1}")
-        campaign = JobCampaign(self._cluster, directory, *settings, *self._shape.settings)
-        campaign.witness.restore(directory / "witness.npz")
-        begun, jobs, fruitless, ended = time.monotonic(), 0, 0, 0
-        gave_up: list[str] = []
-        watch: _Watch | None = None
-        next_fault = time.monotonic() + self._random.expovariate(1 / CALM_S)
-        job = self._submit(campaign)
-        while True:
+    def _serve(self, campaign: StormCampaign, *, until: float) -> bool:
+        """Strike the campaign until it has ended; False if `until` came first."""
+        self._calm_down()
+        while not campaign.is_complete():
             time.sleep(POLL_S)
-            campaign.witness.look()
             self._check_families()
-            state = self._cluster.state(job)
-            if state in ENDED:
-                jobs += 1
-                if state == "COMPLETED":
-                    break
-                if watch is None or watch.fault.kind not in NEW_JOB:
-                    gave_up.append(f"job {job} {state}: {campaign.last_words()}")
-                fruitless = fruitless + 1 if campaign.count("candidate_ended") == ended else 0
-                ended = campaign.count("candidate_ended")
-                if fruitless >= MAX_FRUITLESS_JOBS:
-                    raise NotMeasured(
-                        f"{fruitless} jobs in a row brought no outcome; the last one: {campaign.last_words()}"
-                    )
-                self._restore_nodes()
-                job = self._submit(campaign)
-                continue
-            if time.monotonic() > until:
-                self._stop(campaign, job)
-                campaign.witness.save(directory / "witness.npz")
-                self._save(elapsed=True)
+            now = time.monotonic()
+            if now > until:
+                campaign.stop()
                 return False
-            if watch is not None and self._is_well(campaign, watch):
-                watch = None
-                next_fault = time.monotonic() + self._random.expovariate(1 / CALM_S)
-            if (watch is None and time.monotonic() > next_fault) and self._may_strike(campaign, state):
-                watch = self._strike(campaign, job, number=number)
-                if self._random.random() < OVERLAP:
-                    watch, next_fault = None, time.monotonic() + self._random.uniform(0.5, CALM_S)
-        self._judge(campaign, number, jobs=jobs, gave_up=gave_up, elapsed_s=time.monotonic() - begun)
-        shutil.rmtree(directory / "run" / "parsl", ignore_errors=True)
+            if self._awaited is not None:
+                overdue = time.time() - self._awaited.time_s > RECOVERY_LIMIT_S
+                if overdue or well_again(self._awaited, campaign.records.events()):
+                    self._calm_down()
+            elif now > self._next_fault and self._may_strike(campaign):
+                self._strike(campaign)
         return True
 
-    def _submit(self, campaign: JobCampaign) -> int:
-        """The first time as a user does; then its script again, which takes a moment only."""
-        if not campaign.script.exists():
-            (job,) = campaign.submit("--nodes", str(self._shape.num_nodes))
-            return job
-        return campaign.resubmit()
-
-    def _stop(self, campaign: JobCampaign, job: int) -> None:
-        self._cluster.cancel(job)
-        campaign.wait(job, timeout_s=60)
-
-    def _restore_nodes(self) -> None:
-        self._cluster.reset()
+    def _calm_down(self) -> None:
+        self._awaited = None
+        self._next_fault = time.monotonic() + self._random.expovariate(1 / CALM_S)
 
     # --- faults ----------------------------------------------------------------------------------------------
 
-    def _may_strike(self, campaign: JobCampaign, state: str) -> bool:
-        left = self._shape.num_candidates - campaign.count("candidate_ended")
-        return bool(self.storm.remaining) and state == "RUNNING" and left >= MIN_CANDIDATES_LEFT
+    def _may_strike(self, campaign: StormCampaign) -> bool:
+        return bool(self.storm.remaining) and campaign.running and campaign.num_left >= MIN_CANDIDATES_LEFT
 
-    def _strike(self, campaign: JobCampaign, job: int, *, number: int) -> _Watch | None:
+    def _strike(self, campaign: StormCampaign) -> None:
+        kind = self._pick(campaign)
+        struck = inflict(kind, campaign, chance=self._random)
+        if struck is None:  # no such target just now
+            return
+        fault, families = struck
+        self._families += families
+        self._mark_overlapping(campaign)
+        self._update(faults=(*self.storm.faults, fault))
+        campaign.excused = campaign.excused or kind in NEW_JOB
+        print(f"  campaign {campaign.number}: {kind} (groups {list(fault.groups)})", flush=True)
+        self._awaited = fault
+        if self._random.random() < OVERLAP:
+            self._awaited, self._next_fault = None, time.monotonic() + self._random.uniform(0.5, CALM_S)
+
+    def _pick(self, campaign: StormCampaign) -> Kind:
+        """By what is still to come. A job that has lost a node gets none back: what brings a new one is next."""
         remaining = self.storm.remaining
-        if self._cluster.lost_nodes() or len(self._cluster.job_nodes(job)) < 2:
-            # Its nodes don't come back to a job: a kind that brings a new one is next, if any is left.
+        if self._cluster.lost_nodes():
             remaining = {kind: n for kind, n in remaining.items() if kind in NEW_JOB} or {
                 kind: n for kind, n in remaining.items() if kind not in NODE_LOSSES
             }
         if not remaining:
-            remaining = {
-                Kind.SCANCEL: 1
-            }  # nothing of the plan can strike here; a new job has all nodes again
+            return Kind.SCANCEL  # beyond the plan, so that the lost nodes still to come find a job with nodes
         kinds, weights = zip(*sorted(remaining.items()), strict=True)
-        kind = self._random.choices(kinds, weights)[0]
-        site = Site(cluster=self._cluster, campaign=campaign, job=job, number=number)
-        struck = inflict(kind, site, chance=self._random)
-        if struck is None:
-            return None
-        fault, families = struck
-        self._families += families
-        last = self.storm.faults[-1] if self.storm.faults else None
-        if last is not None and last.campaign == number and not self._was_well(campaign, last):
+        return Kind(self._random.choices(kinds, weights)[0])
+
+    def _mark_overlapping(self, campaign: StormCampaign) -> None:
+        """The fault before the new one was not recovered from yet: its time can't be told apart."""
+        if not self.storm.faults or self.storm.faults[-1].campaign != campaign.number:
+            return
+        last = self.storm.faults[-1]
+        if not well_again(last, campaign.records.events()):
             last = last.model_copy(update={"overlapping": True})
-            self.storm = self.storm.model_copy(update={"faults": (*self.storm.faults[:-1], last)})
-        self.storm = self.storm.model_copy(update={"faults": (*self.storm.faults, fault)})
-        self._save()
-        print(f"  campaign {number}: {fault.kind} (groups {list(fault.groups)})", flush=True)
-        return _Watch(fault=fault)
+            self._update(faults=(*self.storm.faults[:-1], last))
 
-    def _is_well(self, campaign: JobCampaign, watch: _Watch) -> bool:
-        return self._was_well(campaign, watch.fault) or time.monotonic() - watch.since > RECOVERY_LIMIT_S
-
-    def _was_well(self, campaign: JobCampaign, fault: Fault) -> bool:
-        """As many candidates have ended in later groups as trainers were lost; for a lost node, after the loss."""
-        after = [e for e in campaign.events() if e["time_s"] > fault.time_s]
-        if fault.kind in NODE_LOSSES:
-            told = [e["time_s"] for e in after if e["event"] == "group_ended" and e["group"] in fault.groups]
-            return bool(told) and any(
-                e["event"] == "candidate_ended" and e["time_s"] > told[0] for e in after
-            )
-        last = max(fault.groups, default=-1)
-        ended = [e for e in after if e["event"] == "candidate_ended" and e["group"] > last]
-        return len(ended) >= fault.num_trainers
-
-    # --- what must be zero -------------------------------------------------------------------------------------
+    # --- what must be zero -----------------------------------------------------------------------------------
 
     def _check_families(self) -> None:
         now, kept = time.monotonic(), []
@@ -185,41 +126,31 @@ class StormDriver:
             if now < one.due:
                 kept.append(one)
             elif left := one.left():
-                self.storm = self.storm.model_copy(update={"left_over": (*self.storm.left_over, *left)})
-                self._save()
+                self._update(left_over=(*self.storm.left_over, *left))
         self._families = kept
 
-    def _judge(
-        self, campaign: JobCampaign, number: int, *, jobs: int, gave_up: list[str], elapsed_s: float
-    ) -> None:
-        verdict = campaign.verdict()
-        record = assemble(RunDirectory.open(campaign.run_dir))
-        faults = tuple(
-            measured(fault, record) if fault.campaign == number else fault for fault in self.storm.faults
-        )
-        names = set(Judged.model_fields)
-        values = {name: getattr(verdict, name) for name in names if hasattr(verdict, name)}
+    def _judge(self, campaign: StormCampaign) -> None:
+        number, verdict = campaign.number, campaign.records.verdict()
+        run_dir = campaign.records.run_dir
+        record = assemble(RunDirectory.open(run_dir))
+        faults = tuple(measured(f, record) if f.campaign == number else f for f in self.storm.faults)
+        values = {name: getattr(verdict, name) for name in Judged.model_fields if hasattr(verdict, name)}
         judged = Judged(
             campaign=number,
             num_faults=sum(fault.campaign == number for fault in faults),
-            jobs=jobs,
-            elapsed_s=round(elapsed_s, 1),
-            gave_up=tuple(gave_up),
+            jobs=campaign.num_jobs,
+            elapsed_s=campaign.elapsed_s,
+            gave_up=tuple(campaign.gave_up),
             **values,
         )
-        self.storm = self.storm.model_copy(
-            update={"faults": faults, "campaigns": (*self.storm.campaigns, judged)}
-        )
-        self._save(elapsed=True)
-        print(
-            f"  campaign {number}: {'clean' if verdict.clean else 'NOT CLEAN: ' + str(verdict)}", flush=True
-        )
+        self._update(faults=faults, campaigns=(*self.storm.campaigns, judged))
+        shutil.rmtree(run_dir / "parsl", ignore_errors=True)
+        print(f"  campaign {number}: {'clean' if verdict.clean else f'NOT CLEAN: {verdict}'}", flush=True)
 
-    def _save(self, *, elapsed: bool = False) -> None:
+    def _update(self, *, elapsed: bool = False, **changes: object) -> None:
         if elapsed:
             now = time.monotonic()
-            self.storm = self.storm.model_copy(
-                update={"elapsed_s": round(self.storm.elapsed_s + now - self._clock, 1)}
-            )
+            changes["elapsed_s"] = round(self.storm.elapsed_s + now - self._clock, 1)
             self._clock = now
+        self.storm = self.storm.model_copy(update=changes)
         self._keep(self.storm)

@@ -1,0 +1,198 @@
+"""The faults' benchmark: when training is held to go on, where an allocation's time went, and what the report says."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpc_nas.records.campaign_record import TABLES, CampaignRecord
+from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, GroupReported, GroupStarted
+
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Imports a module of the benchmark, which is no installed package."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return lambda name: importlib.import_module(f"fault_bench.{name}")
+
+
+def test_replaced_group_has_recovered_once_as_many_trainers_train(load: Load) -> None:
+    record = _record(
+        attempts=[
+            _attempt(0, rank=0, first=10.0),
+            _attempt(1, rank=0, first=22.0),
+            _attempt(1, rank=1, first=25.0),
+        ]
+    )
+    fault = _fault(load, "group", time_s=20.0, groups=(0,), num_trainers=2)
+    assert load("recovery").measured(fault, record).recovered_s == 5.0
+
+
+def test_trainer_that_was_killed_again_tells_its_beginning_by_its_first_row(load: Load) -> None:
+    record = _record(
+        attempts=[_attempt(0, rank=0, first=10.0)],
+        observations=[
+            _observation(1, rank=0, time_s=24.0, train_s=1.5),
+            _observation(1, rank=0, time_s=22.0, train_s=0.5, carried=1),
+        ],
+    )
+    fault = _fault(load, "trainer", time_s=20.0, groups=(0,), num_trainers=1)
+    assert load("recovery").measured(fault, record).recovered_s == 2.5
+
+
+def test_lost_node_has_recovered_once_the_last_of_its_candidates_trains_elsewhere(load: Load) -> None:
+    record = _record(
+        attempts=[
+            _attempt(0, rank=0, candidate=1, first=10.0),
+            _attempt(1, rank=0, candidate=3, first=21.0),  # another one: its own business
+            _attempt(1, rank=0, candidate=1, attempt=1, first=31.0),
+            _attempt(2, rank=0, candidate=2, attempt=1, first=34.0),
+        ]
+    )
+    fault = _fault(load, "node", time_s=20.0, groups=(0,), num_trainers=2, candidates=(1, 2))
+    assert load("recovery").measured(fault, record).recovered_s == 14.0
+
+
+@pytest.mark.parametrize("kind", ["trainer", "link"])
+def test_fault_without_a_recovery_to_be_seen_is_not_measured(load: Load, kind: str) -> None:
+    record = _record(attempts=[_attempt(0, rank=0, first=10.0)])
+    fault = _fault(load, kind, time_s=20.0, groups=(0,), num_trainers=1, candidates=(1,))
+    assert math.isnan(load("recovery").measured(fault, record).recovered_s)
+
+
+def test_overlapping_fault_is_not_measured(load: Load) -> None:
+    record = _record(attempts=[_attempt(1, rank=0, first=22.0)])
+    fault = _fault(load, "group", time_s=20.0, groups=(0,), num_trainers=1, overlapping=True)
+    assert math.isnan(load("recovery").measured(fault, record).recovered_s)
+
+
+def test_shares_of_an_allocation_add_up_and_name_each_part(load: Load) -> None:
+    record = _record(
+        attempts=[
+            _attempt(0, rank=0, received=130.0, left=150.0, train=15.0),
+            _attempt(0, rank=0, received=151.0, left=170.0, train=18.0),
+            _attempt(0, rank=1, received=130.0, left=180.0, train=47.0),
+        ]
+    )
+    events = (
+        _opened(105.0),
+        GroupStarted(group=0, time_s=112.0),
+        GroupReported(group=0, host="n1", pid=1, num_trainers=2, time_s=120.0),
+        CampaignClosed(reason="complete", time_s=190.0),
+    )
+    job = load("allocation").JobTimes(job=7, start=100.0, end=200.0)
+    (share,) = load("allocation").shares(record, events, [job])
+    assert share.model_dump() == {
+        "job": 7,
+        "allocation_s": 100.0,
+        "num_trainers": 2,
+        "before_campaign": 5.0,
+        "before_groups": 7.0,
+        "before_reports": 8.0,
+        "before_training": 10.0,
+        "training": 40.0,
+        "between": 5.0,
+        "idle_at_end": 15.0,
+        "after_campaign": 10.0,
+    }
+
+
+def test_job_of_a_chain_in_which_nothing_ran_has_no_share(load: Load) -> None:
+    job = load("allocation").JobTimes(job=7, start=100.0, end=200.0)
+    assert load("allocation").shares(_record(), (_opened(300.0),), [job]) == ()
+
+
+def test_report_names_what_was_found_and_the_times_by_kind(load: Load, tmp_path: Path) -> None:
+    values = load("values")
+    faults = [
+        _fault(load, "trainer", time_s=1.0, groups=(0,), num_trainers=1, recovered_s=seconds)
+        for seconds in (4.0, 6.0, math.nan)
+    ]
+    judged = values.Judged(
+        campaign=0,
+        num_candidates=10,
+        num_observations=40,
+        num_faults=3,
+        jobs=1,
+        elapsed_s=60.0,
+        observations_lost=(),
+        candidates_lost=(3,),
+        counted_twice=(),
+        left_over=(),
+        batches_repeated_after_planned_ends=0,
+        epochs_trained=20.0,
+        epochs_repeated=1.0,
+        gave_up=(),
+        outcomes={"finished: full_budget": 9},
+    )
+    storm = values.Storm(seed=1, plan={values.Kind.TRAINER: 4}, faults=tuple(faults), campaigns=(judged,))
+    assert storm.remaining == {values.Kind.TRAINER: 1}
+    path = load("report").write_report(values.Results(storm=storm), tmp_path, notice="")
+    text = path.read_text()
+    assert "| candidates lost | **1** |" in text
+    assert "| candidates counted twice | 0 |" in text
+    assert "| trainer | 3 of 4 | 5.0 s (4.2 to 5.8; 2) | as many trainers train |" in text
+    assert values.Results.model_validate_json(values.Results(storm=storm).model_dump_json()).storm is not None
+
+
+def _fault(load: Load, kind: str, **changes: Any) -> Any:
+    values = load("values")
+    given = {"campaign": 0, "candidates": (), "overlapping": False, **changes}
+    return values.Fault(kind=values.Kind(kind), **given)
+
+
+def _record(*, attempts: Any = (), observations: Any = ()) -> CampaignRecord:
+    tables = {name: np.zeros(0, dtype=dtype) for name, dtype in TABLES.items()}
+    tables |= {"attempts": _rows("attempts", attempts), "observations": _rows("observations", observations)}
+    return CampaignRecord(name="c", host="h", commit="", versions={}, data={}, configuration={}, **tables)
+
+
+def _rows(name: str, given: Any) -> Any:
+    rows = np.zeros(len(given), dtype=TABLES[name])
+    for row, values in zip(rows, given, strict=True):
+        for key, value in values.items():
+            row[key] = value
+    return rows
+
+
+def _attempt(
+    group: int,
+    *,
+    rank: int,
+    candidate: int = 0,
+    attempt: int = 0,
+    first: float = math.nan,
+    received: float = 0.0,
+    left: float = 0.0,
+    train: float = 0.0,
+) -> dict[str, Any]:
+    return {
+        "group": group,
+        "rank": rank,
+        "candidate": candidate,
+        "attempt": attempt,
+        "first_batch_time": first,
+        "received_time": received,
+        "left_time": left,
+        "train_s": train,
+    }
+
+
+def _observation(group: int, *, rank: int, time_s: float, train_s: float, carried: int = 0) -> dict[str, Any]:
+    return {"group": group, "rank": rank, "time_s": time_s, "train_s": train_s, "carried": carried}
+
+
+def _opened(time_s: float) -> CampaignOpened:
+    return CampaignOpened(
+        host="n1", pid=1, hpc_nas_version="0", commit="", versions={}, data={}, resumed=False, time_s=time_s
+    )
