@@ -31,13 +31,11 @@ def measured(fault: Fault, record: CampaignRecord) -> Fault:
 def well_again(fault: Fault, events: list[dict[str, Any]]) -> bool:
     """By the ledger so far: as many candidates have ended in later groups as trainers were lost.
 
-    For a lost node: the loss was noticed, and a candidate has ended since.
+    For a lost node: all that was in training there has ended.
     """
-    after = [event for event in events if event["time_s"] > fault.time_s]
-    ended = [event for event in after if event["event"] == "candidate_ended"]
+    ended = [e for e in events if e["event"] == "candidate_ended" and e["time_s"] > fault.time_s]
     if fault.kind in NODE_LOSSES:
-        told = [e["time_s"] for e in after if e["event"] == "group_ended" and e["group"] in fault.groups]
-        return bool(told) and any(event["time_s"] > told[0] for event in ended)
+        return set(fault.candidates) <= {event["outcome"]["candidate"] for event in ended}
     last = max(fault.groups, default=-1)
     return sum(event["group"] > last for event in ended) >= fault.num_trainers
 

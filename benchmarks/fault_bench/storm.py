@@ -21,7 +21,7 @@ POLL_S = 0.25
 CALM_S = 5.0  # mean time between all being well again and the next fault
 OVERLAP = 0.15  # share of the faults after which the next one comes without waiting for that
 RECOVERY_LIMIT_S = 300.0
-MIN_CANDIDATES_LEFT = 12  # no fault once there is too little left to see training go on
+MIN_CANDIDATES_LEFT = 8  # no fault once there is too little left to see training go on
 
 
 class StormDriver:

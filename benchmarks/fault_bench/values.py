@@ -39,7 +39,7 @@ FULL_PLAN = {
     Kind.NODE: 15,
     Kind.LINK: 15,
 }
-SMALL_PLAN = {Kind.TRAINER: 1, Kind.GROUP: 1, Kind.SCANCEL: 1, Kind.NODE: 1}
+SMALL_PLAN = {Kind.TRAINER: 1, Kind.NODE: 1, Kind.CAMPAIGN: 1}
 
 
 class Fault(Value):

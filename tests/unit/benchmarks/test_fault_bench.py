@@ -76,6 +76,24 @@ def test_overlapping_fault_is_not_measured(load: Load) -> None:
     assert math.isnan(load("recovery").measured(fault, record).recovered_s)
 
 
+def test_storm_waits_until_what_a_lost_node_trained_has_ended(load: Load) -> None:
+    fault = _fault(load, "node", time_s=20.0, groups=(0,), num_trainers=2, candidates=(1, 2))
+    events = [
+        _ended(1, group=0, time_s=19.0),
+        _ended(1, group=1, time_s=30.0),
+        _ended(5, group=1, time_s=31.0),
+    ]
+    assert not load("recovery").well_again(fault, events)
+    assert load("recovery").well_again(fault, [*events, _ended(2, group=1, time_s=32.0)])
+
+
+def test_storm_waits_until_as_many_trainers_as_were_lost_have_brought_something(load: Load) -> None:
+    fault = _fault(load, "campaign", time_s=20.0, groups=(0, 1), num_trainers=2)
+    events = [_ended(1, group=1, time_s=30.0), _ended(2, group=2, time_s=31.0)]
+    assert not load("recovery").well_again(fault, events)
+    assert load("recovery").well_again(fault, [*events, _ended(3, group=3, time_s=32.0)])
+
+
 def test_shares_of_an_allocation_add_up_and_name_each_part(load: Load) -> None:
     record = _record(
         attempts=[
@@ -149,6 +167,10 @@ def _fault(load: Load, kind: str, **changes: Any) -> Any:
     values = load("values")
     given = {"campaign": 0, "candidates": (), "overlapping": False, **changes}
     return values.Fault(kind=values.Kind(kind), **given)
+
+
+def _ended(candidate: int, *, group: int, time_s: float) -> dict[str, Any]:
+    return {"event": "candidate_ended", "group": group, "time_s": time_s, "outcome": {"candidate": candidate}}
 
 
 def _record(*, attempts: Any = (), observations: Any = ()) -> CampaignRecord:
