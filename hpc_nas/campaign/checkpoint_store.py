@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from pathlib import Path
 
@@ -41,14 +40,12 @@ class CheckpointStore:
         remove_checkpoints(self._directory, candidate=candidate)
 
     def sweep(self, state: CampaignState) -> None:
-        """Remove what an earlier process left: checkpoints of candidates with an outcome, and torn ones."""
-        names = find_checkpoints(self._directory)
-        over = [name for name in names if _is_over(name, state)]
-        for name in over:
-            with contextlib.suppress(OSError):
-                (self._directory / str(name)).unlink()
+        """Remove what an earlier process left of candidates with an outcome."""
+        over = {name.candidate for name in find_checkpoints(self._directory) if _is_over(name, state)}
+        for candidate in over:
+            self.remove(candidate)
         if over:
-            logger.info("removed %d checkpoints of candidates that have ended", len(over))
+            logger.info("removed the checkpoints of %d candidates that have ended", len(over))
 
 
 def _is_over(name: CheckpointName, state: CampaignState) -> bool:

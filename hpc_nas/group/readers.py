@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,9 @@ class ObservationReaders:
         rows = reader.read_new("observations")
         now = time.time()
         for row in rows:
-            yield observation_from_row(row), now - float(row["time_s"])
+            observation = observation_from_row(row)
+            # A carried row was written long after it was measured.
+            yield observation, math.nan if observation.carried else now - observation.time_s
 
     def scan(self, *, rung: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
         """New rows of files outside `rung`, at most every SCAN_INTERVAL_S."""

@@ -170,16 +170,6 @@ class CommandBox:
         self._request = self._post()
         return _commands.validate_json(data)
 
-    def wait(self, *, poll_s: float = 0.001) -> Command:
-        """The next command; sleeps between looks, since a blocked MPI receive burns a core.
-
-        There is no deadline here: when the estimator rank dies, MPI ends this rank too, and when it hangs
-        the group's launcher kills the group.
-        """
-        while (command := self.poll()) is None:
-            time.sleep(poll_s)
-        return command
-
     def cancel(self) -> None:
         """Take the posted receive back, before MPI is finalized."""
         self._request.Cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import socket
 import zipfile
 from pathlib import Path
@@ -103,15 +102,9 @@ def _load(path: Path) -> dict[str, Any] | NoCheckpoint:
                 return NoCheckpoint(message=f"{path}: damaged: the checksum of {damaged} is wrong")
             stream.seek(0)
             content = torch.load(stream, map_location="cpu", weights_only=True)
-    except (
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        NotImplementedError,
-    ) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever torch says to bytes that are no checkpoint
         line = (str(error).strip().splitlines() or [""])[0]
         return NoCheckpoint(message=f"{path}: damaged, or no checkpoint: {type(error).__name__}: {line}")
     if not isinstance(content, dict):
