@@ -92,7 +92,7 @@ def test_paused_candidates_are_promoted_or_settled(
     report = json.loads(run([str(BIN / "hpc-nas"), "report", str(run_dir), "--json"]).stdout)
     assert report["epochs_trained"] == sum(outcome["epochs"] for outcome in outcomes(run_dir).values())
     assert report["resumptions"]["epochs_trained_twice"] == 0.0
-    assert report["resumptions"]["from_pauses"] == len(promoted)
+    assert report["resumptions"]["from_checkpoints"] == len(promoted)
 
 
 def test_killed_campaign_goes_on_with_its_paused_candidates(tmp_path: Path, truth: dict[int, Curve]) -> None:
