@@ -8,9 +8,10 @@ from typing import Any
 
 from fault_bench.values import NODE_LOSSES, Fault
 from hpc_nas.records.campaign_record import CampaignRecord
+from hpc_nas.records.ledger import Event, GroupStarted
 
 
-def measured(fault: Fault, record: CampaignRecord) -> Fault:
+def measured(fault: Fault, record: CampaignRecord, events: tuple[Event, ...]) -> Fault:
     """The fault with its time of recovery; NaN where another fault came in between, or nothing was left to train.
 
     A killed process, group or campaign is replaced: recovered as soon as as many trainers train as were lost, each in a
@@ -21,9 +22,8 @@ def measured(fault: Fault, record: CampaignRecord) -> Fault:
     if fault.kind in NODE_LOSSES:
         again = _candidates_again(fault, record)
     else:
-        starts = sorted(
-            _trainers_start(record, after_group=max(fault.groups, default=-1), since=fault.time_s)
-        )
+        later = {e.group for e in events if isinstance(e, GroupStarted) and e.time_s > fault.time_s}
+        starts = sorted(_trainers_start(record, groups=later))
         again = starts[fault.num_trainers - 1] if 0 < fault.num_trainers <= len(starts) else math.nan
     return fault.model_copy(update={"recovered_s": again - fault.time_s})
 
@@ -36,8 +36,8 @@ def well_again(fault: Fault, events: list[dict[str, Any]]) -> bool:
     ended = [e for e in events if e["event"] == "candidate_ended" and e["time_s"] > fault.time_s]
     if fault.kind in NODE_LOSSES:
         return set(fault.candidates) <= {event["outcome"]["candidate"] for event in ended}
-    last = max(fault.groups, default=-1)
-    return sum(event["group"] > last for event in ended) >= fault.num_trainers
+    later = {e["group"] for e in events if e["event"] == "group_started" and e["time_s"] > fault.time_s}
+    return sum(event["group"] in later for event in ended) >= fault.num_trainers
 
 
 def first_batches(record: CampaignRecord) -> dict[tuple[int, int, int, int], float]:
@@ -57,11 +57,11 @@ def first_batches(record: CampaignRecord) -> dict[tuple[int, int, int, int], flo
     return found
 
 
-def _trainers_start(record: CampaignRecord, *, after_group: int, since: float) -> Iterable[float]:
-    """When each trainer of a later group began its first training."""
+def _trainers_start(record: CampaignRecord, *, groups: set[int]) -> Iterable[float]:
+    """When each trainer of these groups began its first training."""
     first: dict[tuple[int, int], float] = {}
     for (group, rank, _, _), began in first_batches(record).items():
-        if group > after_group and began > since:
+        if group in groups:
             first[group, rank] = min(began, first.get((group, rank), math.inf))
     return first.values()
 

@@ -14,6 +14,7 @@ from fault_bench.storm_campaign import Shape, StormCampaign
 from fault_bench.targets import Family
 from fault_bench.values import NEW_JOB, NODE_LOSSES, Fault, Judged, Kind, Storm
 from hpc_nas.records.archive import assemble
+from hpc_nas.records.ledger import read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from tests.slurm.cluster import Cluster
 
@@ -132,8 +133,9 @@ class StormDriver:
     def _judge(self, campaign: StormCampaign) -> None:
         number, verdict = campaign.number, campaign.records.verdict()
         run_dir = campaign.records.run_dir
-        record = assemble(RunDirectory.open(run_dir))
-        faults = tuple(measured(f, record) if f.campaign == number else f for f in self.storm.faults)
+        directory = RunDirectory.open(run_dir)
+        record, events = assemble(directory), read_ledger(directory.ledger_path).events
+        faults = tuple(measured(f, record, events) if f.campaign == number else f for f in self.storm.faults)
         values = {name: getattr(verdict, name) for name in Judged.model_fields if hasattr(verdict, name)}
         judged = Judged(
             campaign=number,

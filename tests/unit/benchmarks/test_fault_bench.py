@@ -16,6 +16,9 @@ from hpc_nas.records.campaign_record import TABLES, CampaignRecord
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, GroupReported, GroupStarted
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+STARTED = tuple(
+    GroupStarted(group=group, time_s=time_s) for group, time_s in ((0, 5.0), (1, 21.0), (2, 21.0))
+)
 Load = Callable[[str], ModuleType]
 
 
@@ -35,7 +38,14 @@ def test_replaced_group_has_recovered_once_as_many_trainers_train(load: Load) ->
         ]
     )
     fault = _fault(load, "group", time_s=20.0, groups=(0,), num_trainers=2)
-    assert load("recovery").measured(fault, record).recovered_s == 5.0
+    assert load("recovery").measured(fault, record, STARTED).recovered_s == 5.0
+
+
+def test_group_that_was_starting_when_the_fault_came_replaces_nothing(load: Load) -> None:
+    record = _record(attempts=[_attempt(1, rank=0, first=22.0), _attempt(2, rank=0, first=30.0)])
+    started = (GroupStarted(group=1, time_s=19.0), GroupStarted(group=2, time_s=21.0))
+    fault = _fault(load, "group", time_s=20.0, groups=(0,), num_trainers=1)
+    assert load("recovery").measured(fault, record, started).recovered_s == 10.0
 
 
 def test_trainer_that_was_killed_again_tells_its_beginning_by_its_first_row(load: Load) -> None:
@@ -47,7 +57,7 @@ def test_trainer_that_was_killed_again_tells_its_beginning_by_its_first_row(load
         ],
     )
     fault = _fault(load, "trainer", time_s=20.0, groups=(0,), num_trainers=1)
-    assert load("recovery").measured(fault, record).recovered_s == 2.5
+    assert load("recovery").measured(fault, record, STARTED).recovered_s == 2.5
 
 
 def test_lost_node_has_recovered_once_the_last_of_its_candidates_trains_elsewhere(load: Load) -> None:
@@ -60,20 +70,20 @@ def test_lost_node_has_recovered_once_the_last_of_its_candidates_trains_elsewher
         ]
     )
     fault = _fault(load, "node", time_s=20.0, groups=(0,), num_trainers=2, candidates=(1, 2))
-    assert load("recovery").measured(fault, record).recovered_s == 14.0
+    assert load("recovery").measured(fault, record, STARTED).recovered_s == 14.0
 
 
 @pytest.mark.parametrize("kind", ["trainer", "link"])
 def test_fault_without_a_recovery_to_be_seen_is_not_measured(load: Load, kind: str) -> None:
     record = _record(attempts=[_attempt(0, rank=0, first=10.0)])
     fault = _fault(load, kind, time_s=20.0, groups=(0,), num_trainers=1, candidates=(1,))
-    assert math.isnan(load("recovery").measured(fault, record).recovered_s)
+    assert math.isnan(load("recovery").measured(fault, record, STARTED).recovered_s)
 
 
 def test_overlapping_fault_is_not_measured(load: Load) -> None:
     record = _record(attempts=[_attempt(1, rank=0, first=22.0)])
     fault = _fault(load, "group", time_s=20.0, groups=(0,), num_trainers=1, overlapping=True)
-    assert math.isnan(load("recovery").measured(fault, record).recovered_s)
+    assert math.isnan(load("recovery").measured(fault, record, STARTED).recovered_s)
 
 
 def test_storm_waits_until_what_a_lost_node_trained_has_ended(load: Load) -> None:
@@ -89,9 +99,10 @@ def test_storm_waits_until_what_a_lost_node_trained_has_ended(load: Load) -> Non
 
 def test_storm_waits_until_as_many_trainers_as_were_lost_have_brought_something(load: Load) -> None:
     fault = _fault(load, "campaign", time_s=20.0, groups=(0, 1), num_trainers=2)
-    events = [_ended(1, group=1, time_s=30.0), _ended(2, group=2, time_s=31.0)]
+    started = [{"event": "group_started", "group": e.group, "time_s": e.time_s} for e in STARTED]
+    events = [*started, _ended(1, group=0, time_s=30.0), _ended(2, group=2, time_s=31.0)]
     assert not load("recovery").well_again(fault, events)
-    assert load("recovery").well_again(fault, [*events, _ended(3, group=3, time_s=32.0)])
+    assert load("recovery").well_again(fault, [*events, _ended(3, group=1, time_s=32.0)])
 
 
 def test_shares_of_an_allocation_add_up_and_name_each_part(load: Load) -> None:
