@@ -29,12 +29,14 @@ DEFAULT_WORK = ROOT / "runs" / "faults"
 SMALL_NOTICE = "A small run, to see that everything works: its figures mean little."
 NUM_HOSTS = 4
 PARTS = ("storm", "chain", "utilisation")
-SHORT = ("training.max_epochs=6", "estimator.preset=none")
+HOUR = 'platform.walltime="00:55:00"'
+SHORT = ("training.max_epochs=6", "estimator.preset=none", HOUR)
 SECONDS = (
     "training.max_epochs=20",
     "estimator.preset=none",
     "space.max_filters=16",
     "training.batch_size=32",
+    HOUR,
 )
 
 
@@ -80,11 +82,9 @@ def _measure(part: str, cluster: Cluster, *, output: Path, work_dir: Path, small
     if time.monotonic() > until:
         print(f"{part}: no time left", flush=True)
         return
-    count = {"chain": (60, 12), "utilisation": (600, 24)}[part][small]
+    count = {"chain": (100, 24), "utilisation": (600, 24)}[part][small]
     nodes = {"chain": 2, "utilisation": NUM_HOSTS}[part]
-    settings = {"chain": SHORT, "utilisation": SECONDS}[part]
-    if small:
-        settings = SHORT
+    settings = SHORT if small else SECONDS
     print(f"{part}: {count} candidates on {nodes} nodes", flush=True)
     known = conditions(num_candidates=count, num_nodes=nodes, settings=" ".join(settings))
     measure = measure_chain if part == "chain" else measure_utilisation

@@ -21,17 +21,18 @@ class JobTimes:
 
 
 def shares(record: CampaignRecord, events: tuple[Event, ...], jobs: list[JobTimes]) -> tuple[Share, ...]:
-    """One share for each job in which a campaign process ran and trained."""
+    """One share for each job up to the one that completed the campaign; those after it had nothing to do."""
     found = []
     for job in jobs:
-        mine = [event for event in events if job.start <= event.time_s <= job.end + 1]
+        mine = [event for event in events if job.start - 1 <= event.time_s <= job.end + 1]
         if any(isinstance(event, CampaignOpened) for event in mine):
-            share = _share(record, mine, job)
-            found += [share] if share is not None else []
+            found.append(_share(record, mine, job))
+        if any(isinstance(event, CampaignClosed) and event.reason == "complete" for event in mine):
+            break
     return tuple(found)
 
 
-def _share(record: CampaignRecord, events: list[Event], job: JobTimes) -> Share | None:
+def _share(record: CampaignRecord, events: list[Event], job: JobTimes) -> Share:
     opened = next(event.time_s for event in events if isinstance(event, CampaignOpened))
     closed = next((event.time_s for event in events if isinstance(event, CampaignClosed)), job.end)
     started = {event.group: event.time_s for event in events if isinstance(event, GroupStarted)}
@@ -53,14 +54,23 @@ def _share(record: CampaignRecord, events: list[Event], job: JobTimes) -> Share 
                 job.end - closed,
             ]
         )
-    if not parts:
-        return None
+    if not parts:  # it was over before a trainer had begun
+        parts = [[opened - job.start, 0.0, 0.0, closed - opened, 0.0, 0.0, 0.0, job.end - closed]]
     length = job.end - job.start
     percent = (100.0 * np.mean(parts, axis=0) / length).round(2).tolist()
     names = [name for name in Share.model_fields if name not in ("job", "allocation_s", "num_trainers")]
     return Share(
-        job=job.job, allocation_s=length, num_trainers=len(parts), **dict(zip(names, percent, strict=True))
+        job=job.job,
+        allocation_s=length,
+        num_trainers=_num_trainers(record),
+        **dict(zip(names, percent, strict=True)),
     )
+
+
+def _num_trainers(record: CampaignRecord) -> int:
+    """Of a whole allocation."""
+    platform, group = record.configuration["platform"], record.configuration["group"]
+    return int(platform["num_nodes"]) * int(group["groups_per_node"]) * int(group["trainers_per_node"])
 
 
 def _trainers(record: CampaignRecord, groups: set[int]) -> set[tuple[int, int]]:

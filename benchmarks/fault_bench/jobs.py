@@ -21,6 +21,7 @@ JOB_LIMIT_S = 3600.0
 LEAVE_S = DRAIN_S + 10.0  # what a job needs at its end: draining, a margin, closing the books
 NUM_JOBS = 5
 SPARE_JOBS = 4
+START_SLACK = 1.2  # a job's start may take longer than that of the one it is reckoned by
 
 Outcomes = dict[int, tuple[str, str, float | None, float]]
 
@@ -79,7 +80,7 @@ def _job_length(whole: Share) -> int:
     """Seconds of a job, such that the start and the end that each has leave a fifth of the training in between."""
     start = whole.before_campaign + whole.before_groups + whole.before_reports + whole.before_training
     training = whole.allocation_s * (whole.training + whole.between) / 100
-    return math.ceil(whole.allocation_s * start / 100 + training / (NUM_JOBS - 0.5) + LEAVE_S)
+    return math.ceil(START_SLACK * whole.allocation_s * start / 100 + training / (NUM_JOBS - 0.5) + LEAVE_S)
 
 
 def _run(

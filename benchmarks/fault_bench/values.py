@@ -101,7 +101,7 @@ class Share(Value):
     before_campaign: float  # job start -> campaign opened: the shell, Python, the data set's checks
     before_groups: float  # -> groups started: Parsl
     before_reports: float  # -> the group's first word: worker pools, the launch, imports
-    before_training: float  # -> first candidate received: torch, the data set
+    before_training: float  # -> first candidate received: torch, the data set (-> end, where none was)
     training: float  # training and validating
     between: float  # between batches of one and the next candidate, building networks, checkpoints
     idle_at_end: float  # last candidate left -> campaign closed: others still train, draining

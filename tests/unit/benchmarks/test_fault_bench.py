@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 STARTED = tuple(
     GroupStarted(group=group, time_s=time_s) for group, time_s in ((0, 5.0), (1, 21.0), (2, 21.0))
 )
+ONE_NODE = {"platform": {"num_nodes": 1}, "group": {"groups_per_node": 1, "trainers_per_node": 2}}
 Load = Callable[[str], ModuleType]
 
 
@@ -136,9 +137,18 @@ def test_shares_of_an_allocation_add_up_and_name_each_part(load: Load) -> None:
     }
 
 
-def test_job_of_a_chain_in_which_nothing_ran_has_no_share(load: Load) -> None:
+def test_job_in_which_nobody_came_to_train_is_lost_as_a_whole(load: Load) -> None:
+    events = (_opened(105.0), CampaignClosed(reason="walltime", time_s=190.0))
     job = load("allocation").JobTimes(job=7, start=100.0, end=200.0)
-    assert load("allocation").shares(_record(), (_opened(300.0),), [job]) == ()
+    (share,) = load("allocation").shares(_record(), events, [job])
+    assert (share.before_campaign, share.before_training, share.training) == (5.0, 85.0, 0.0)
+
+
+def test_jobs_after_the_one_that_completed_the_campaign_have_no_share(load: Load) -> None:
+    times = load("allocation").JobTimes
+    events = (_opened(105.0), CampaignClosed(reason="complete", time_s=190.0), _opened(300.0))
+    jobs = [times(job=7, start=100.0, end=200.0), times(job=8, start=250.0, end=310.0)]
+    assert [share.job for share in load("allocation").shares(_record(), events, jobs)] == [7]
 
 
 def test_report_names_what_was_found_and_the_times_by_kind(load: Load, tmp_path: Path) -> None:
@@ -187,7 +197,9 @@ def _ended(candidate: int, *, group: int, time_s: float) -> dict[str, Any]:
 def _record(*, attempts: Any = (), observations: Any = ()) -> CampaignRecord:
     tables = {name: np.zeros(0, dtype=dtype) for name, dtype in TABLES.items()}
     tables |= {"attempts": _rows("attempts", attempts), "observations": _rows("observations", observations)}
-    return CampaignRecord(name="c", host="h", commit="", versions={}, data={}, configuration={}, **tables)
+    return CampaignRecord(
+        name="c", host="h", commit="", versions={}, data={}, configuration=ONE_NODE, **tables
+    )
 
 
 def _rows(name: str, given: Any) -> Any:
