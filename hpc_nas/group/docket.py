@@ -55,6 +55,7 @@ class SetAside:
 
 
 Result = Judged | Concluded | SetAside
+_Queued = Future[Judged] | Future[Concluded] | Future[SetAside | Concluded] | Future[None]
 
 
 class Docket:
@@ -69,7 +70,7 @@ class Docket:
         self._mode_for = mode_for
         self._history = estimator.MirroredHistory()  # the thread's
         self._judges: dict[_Key, Judge] = {}  # the thread's
-        self._pending: deque[Future[Judged] | Future[Concluded] | Future[SetAside] | Future[None]] = deque()
+        self._pending: deque[_Queued] = deque()
         self.history_version = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge")
         # So that the rank's loop gets its turn while a fit computes.
@@ -104,13 +105,24 @@ class Docket:
         self._pending.append(self._thread.submit(conclude))
 
     def set_aside(self, interrupted: Interrupted) -> None:
-        """Queue the interruption of an attempt; it has been validated at least as far as its rows say."""
+        """Queue the interruption of an attempt; it has been validated at least as far as its rows say.
+
+        A decision that came too late for a trainer that was leaving stands: the rows are not decided on again.
+        """
         key = interrupted.candidate, interrupted.attempt
 
-        def set_aside() -> SetAside:
-            epochs = max(interrupted.epochs, self._judge_of(key).epochs)
+        def set_aside() -> SetAside | Concluded:
+            judge = self._judge_of(key)
             del self._judges[key]
-            return SetAside(interrupted=interrupted.model_copy(update={"epochs": epochs}))
+            decided = judge.signal
+            if decided is not None and decided.action is estimator.Action.STOP:
+                outcome = judge.conclude(State.STOPPED, reason=decided.reason)
+                return Concluded(trainer=interrupted.trainer, outcome=outcome, ended_time=time.time())
+            # A pause can be kept only with something to go on from.
+            paused = decided is not None and interrupted.checkpoint is not None
+            how = "paused" if paused else interrupted.how
+            epochs = max(interrupted.epochs, judge.epochs)
+            return SetAside(interrupted=interrupted.model_copy(update={"how": how, "epochs": epochs}))
 
         self._pending.append(self._thread.submit(set_aside))
 

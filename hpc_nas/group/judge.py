@@ -106,7 +106,7 @@ class Judge:
         self._candidate = candidate
         self._attempt = attempt
         self._stop: estimator.Decision | None = None
-        self._signalled = False
+        self._signalled: Signal | None = None
         self._best = -math.inf
         self._epoch = 0.0
         self.num_observations = 0
@@ -124,6 +124,11 @@ class Judge:
         if decision.stop and self._stop is None:
             self._stop = decision
         return Verdict(decision=decision, history_version=history_version, signal=self._signal(decision))
+
+    @property
+    def signal(self) -> Signal | None:
+        """What the trainer was to be told, whether it still heard it or not; None while there was nothing."""
+        return self._signalled
 
     @property
     def epochs(self) -> float:
@@ -162,10 +167,10 @@ class Judge:
 
     def _signal(self, decision: estimator.Decision) -> Signal | None:
         """One at most in an attempt: after it the trainer leaves, and rows that it had written change nothing."""
-        if decision.reason is None or self._signalled or self._mode is not Mode.STOP:
+        if decision.reason is None or self._signalled is not None or self._mode is not Mode.STOP:
             return None
-        self._signalled = True
-        return Signal(action=decision.action, reason=Reason(decision.reason))
+        self._signalled = Signal(action=decision.action, reason=Reason(decision.reason))
+        return self._signalled
 
 
 def _figures(row: Observation) -> dict[str, float]:

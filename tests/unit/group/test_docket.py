@@ -165,6 +165,46 @@ def test_attempt_is_set_aside_after_its_last_row_and_begins_anew_later(docket: D
     assert again.error == ""
 
 
+def drained(*, checkpoint: str | None) -> Interrupted:
+    return Interrupted(trainer=1, candidate=9, attempt=0, how="drained", epochs=1.0, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(("checkpoint", "how"), [("there", "paused"), (None, "drained")])
+def test_a_pause_stands_that_met_a_trainer_on_its_way_out(checkpoint: str | None, how: str) -> None:
+    """Carried rows are not decided on again: the candidate would pass its rung without having been compared."""
+    docket = Docket(estimator.preset("asha", max_epochs=9.0), mode_for=lambda number: Mode.STOP)
+    docket.observe(observation(1.0), read_lag_s=0.0)
+    docket.set_aside(drained(checkpoint=checkpoint))
+    judged, set_aside = results(docket)
+    docket.close()
+    assert isinstance(judged, Judged)
+    assert judged.verdict is not None
+    assert judged.verdict.signal == Signal(action=estimator.Action.PAUSE, reason=Reason.RUNG)
+    assert isinstance(set_aside, SetAside)
+    assert (set_aside.interrupted.how, set_aside.interrupted.epochs) == (how, 1.0)
+
+
+def test_a_stop_stands_that_met_a_trainer_on_its_way_out() -> None:
+    preset = estimator.preset("i-epoch", max_epochs=20.0, epochs=1.0)
+    docket = Docket(preset, mode_for=lambda number: Mode.STOP)
+    docket.observe(observation(1.0), read_lag_s=0.0)
+    docket.set_aside(drained(checkpoint="there"))
+    _, concluded = results(docket)
+    docket.close()
+    assert isinstance(concluded, Concluded)
+    assert (concluded.trainer, concluded.outcome.label) == (1, "stopped: budget")
+
+
+def test_what_was_decided_on_an_audited_candidate_is_no_reason_to_end_it() -> None:
+    preset = estimator.preset("i-epoch", max_epochs=20.0, epochs=1.0)
+    docket = Docket(preset, mode_for=lambda number: Mode.OBSERVE)
+    docket.observe(observation(1.0), read_lag_s=0.0)
+    docket.set_aside(drained(checkpoint="there"))
+    _, set_aside = results(docket)
+    docket.close()
+    assert set_aside == SetAside(interrupted=drained(checkpoint="there"))
+
+
 def test_audited_candidate_is_never_signalled() -> None:
     preset = estimator.preset("i-epoch", max_epochs=20.0, epochs=1.0)
     docket = Docket(preset, mode_for=lambda number: Mode.OBSERVE if number == 4 else Mode.STOP)
