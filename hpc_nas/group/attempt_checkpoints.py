@@ -12,7 +12,7 @@ import torch
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.group.checkpoint_saver import CheckpointSaver
 from hpc_nas.group.protocol import Assignment
-from hpc_nas.records.checkpoint_files import CheckpointName, set_aside
+from hpc_nas.records.checkpoint_files import CheckpointName, latest_checkpoint, set_aside
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, Occasion
 from hpc_nas.training.checkpoint_file import Origin, read_checkpoint
@@ -44,9 +44,13 @@ class AttemptCheckpoints:
         self._saver = saver
         self._clock = clock
         self._last = clock()
+        self._loaded: Path | None = None
 
     def load(self) -> Checkpoint | None:
-        """The one that the assignment names. One that can't be used is logged and never tried again."""
+        """The one that the assignment names, or a later one that has taken its place since the hand-out.
+
+        One that can't be used is logged and never tried again.
+        """
         if self._assignment.checkpoint is None:
             return None
         found = self._read(self._assignment.checkpoint)
@@ -55,6 +59,11 @@ class AttemptCheckpoints:
         number, attempt = self._assignment.candidate.number, self._assignment.attempt
         logger.warning("candidate %d attempt %d begins from the start: %s", number, attempt, found.message)
         return None
+
+    def refuse(self) -> None:
+        """Set aside what was loaded: what this attempt writes may be less far, and must not lose against it."""
+        if self._loaded is not None:
+            set_aside(self._loaded)
 
     def wanted(self, occasion: Occasion) -> bool:
         """At every planned end; after a validation that is `interval_s` or more after the last one."""
@@ -69,22 +78,30 @@ class AttemptCheckpoints:
 
     def _read(self, text: str) -> Checkpoint | NoCheckpoint:
         name = CheckpointName.parse(text)
-        directory = None if name is None else self._find(name)
-        if name is None or directory is None:
+        path = None if name is None else self._find(name)
+        if path is None:
             return NoCheckpoint(
                 message=f"no checkpoint {text!r} in {' or '.join(map(str, self._directories))}"
             )
-        path = directory / str(name)
         try:
             found = read_checkpoint(
                 path, candidate=self._assignment.candidate, origin=self._origin, device=self._device
             )
         except OSError as error:
             return NoCheckpoint(message=f"{path} can't be read: {error.strerror}")
+        self._loaded = path
         if isinstance(found, NoCheckpoint):
-            # What this attempt writes may be less far: it must not lose against this file for ever.
-            set_aside(directory, name)
+            self.refuse()
         return found
 
     def _find(self, name: CheckpointName) -> Path | None:
-        return next((each for each in self._directories if (each / str(name)).is_file()), None)
+        """It may have waited long for a free trainer: a late drain, or an attempt given up, may have gone further."""
+        there = next((each / str(name) for each in self._directories if (each / str(name)).is_file()), None)
+        if there is not None:
+            return there
+        later = [
+            (latest, each / str(latest))
+            for each in self._directories
+            if (latest := latest_checkpoint(each, candidate=name.candidate)) is not None and latest > name
+        ]
+        return max(later)[1] if later else None

@@ -66,9 +66,8 @@ def remove_checkpoints(directory: Path, *, candidate: int, before: CheckpointNam
                     _unlink(directory / entry)
 
 
-def set_aside(directory: Path, name: CheckpointName) -> None:
+def set_aside(path: Path) -> None:
     """Nobody is to go on from it again; the file stays, under another name, for people to look at."""
-    path = directory / str(name)
     with contextlib.suppress(OSError):
         os.replace(path, path.with_name(path.name + UNUSABLE))
 

@@ -60,6 +60,9 @@ class Checkpoints(Protocol):
     def load(self) -> Checkpoint | None:
         """Where the attempt goes on from; None: from the candidate's start. Called once, and not kept."""
 
+    def refuse(self) -> None:
+        """What `load` gave does not fit this training: no attempt is to go on from it again."""
+
     def wanted(self, occasion: Occasion) -> bool:
         """Shall a copy be made now? It holds the training up for the time of the copy."""
 
@@ -72,6 +75,9 @@ class WithoutCheckpoints:
 
     def load(self) -> Checkpoint | None:
         return None
+
+    def refuse(self) -> None:
+        raise ValueError("no checkpoint was loaded")
 
     def wanted(self, occasion: Occasion) -> bool:
         return False

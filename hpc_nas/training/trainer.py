@@ -100,6 +100,7 @@ def _begin(
         progress.begin_at(checkpoint.standing)
         return session
     logger.warning("%s begins from the start: its checkpoint does not fit: %s", where, refusal.message)
+    checkpoints.refuse()
     session.close()  # half restored
     del session, checkpoint
     release_memory()

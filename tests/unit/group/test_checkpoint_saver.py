@@ -336,6 +336,31 @@ def test_one_that_can_t_be_used_is_tried_once_and_kept_for_people(
     assert attempt(shared, start=name()).load() is None
 
 
+def test_one_that_does_not_fit_is_never_tried_again(shared: GroupFiles) -> None:
+    """Else each attempt would begin from the start, and leave one that is less far than this."""
+    directory = shared.run_directory.checkpoints_dir
+    write_checkpoint(directory / name(batches=90), checkpoint(batches=90), origin=ORIGIN)
+    checkpoints = attempt(shared, start=name(batches=90))
+    assert checkpoints.load() is not None
+    checkpoints.refuse()
+    assert lying(directory) == [f"{name(batches=90)}.unusable"]
+
+
+@pytest.mark.parametrize("where", ["shared", "local"])
+def test_a_later_one_that_has_taken_the_place_of_the_named_one_is_used(local: GroupFiles, where: str) -> None:
+    """An assignment may wait long for a free trainer, and a late drain may bring a later checkpoint meanwhile."""
+    directories = {"shared": local.run_directory.checkpoints_dir, "local": local.periodic_checkpoints_dir}
+    for number, batches in ((1, 5), (1, 20), (2, 30)):
+        write_checkpoint(
+            directories[where] / name(number, batches=batches),
+            checkpoint(number, batches=batches),
+            origin=ORIGIN,
+        )
+    found = attempt(local, start=name(batches=10)).load()
+    assert found is not None
+    assert found.standing.batches == 20
+
+
 def test_one_whose_disk_fails_begins_from_the_start_and_stays(
     shared: GroupFiles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

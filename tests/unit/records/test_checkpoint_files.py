@@ -79,7 +79,7 @@ def test_where_there_is_no_directory_there_is_nothing(tmp_path: Path) -> None:
     assert find_checkpoints(tmp_path / "none") == []
     assert latest_checkpoint(tmp_path / "none", candidate=0) is None
     remove_checkpoints(tmp_path / "none", candidate=0)
-    set_aside(tmp_path / "none", name(0, batches=1))
+    set_aside(tmp_path / "none" / str(name(0, batches=1)))
 
 
 def test_older_ones_go_and_later_and_other_ones_stay(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_with_all_of_a_candidate_go_its_torn_and_unusable_ones(tmp_path: Path) -
 def test_one_that_is_set_aside_is_found_no_more_but_kept(tmp_path: Path) -> None:
     bad, older = name(1, batches=50), name(1, batches=10)
     lay(tmp_path, bad, older)
-    set_aside(tmp_path, bad)
-    set_aside(tmp_path, name(1, batches=51))  # is not there
+    set_aside(tmp_path / str(bad))
+    set_aside(tmp_path / str(name(1, batches=51)))  # is not there
     assert latest_checkpoint(tmp_path, candidate=1) == older
     assert lying(tmp_path) == {str(older), f"{bad}.unusable"}

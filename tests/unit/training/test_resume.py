@@ -354,7 +354,9 @@ def test_a_checkpoint_whose_state_and_curve_disagree_begins_from_the_start(
     first = attempt_of(RECIPES[0], checkpoints=Shelf(), signals=cut_at(12, PAUSE)).end.checkpoint
     assert isinstance(first, Checkpoint)
     shorter = Checkpoint(standing=first.standing.model_copy(update={"observations": ()}), state=first.state)
-    assert_same(attempt_of(RECIPES[0], checkpoints=Shelf(shorter)), whole(0))
+    shelf = Shelf(shorter)
+    assert_same(attempt_of(RECIPES[0], checkpoints=shelf), whole(0))
+    assert shelf.num_refused == 1
     assert (
         "its state stands at (epochs, batches, validations) (0.5, 9, 1), its curve at (0.5, 9, 0)"
         in caplog.text

@@ -81,9 +81,13 @@ class Shelf:
         self._start = start
         self._occasions = frozenset(occasions)
         self.kept: list[Checkpoint] = []
+        self.num_refused = 0
 
     def load(self) -> Checkpoint | None:
         return self._start
+
+    def refuse(self) -> None:
+        self.num_refused += 1
 
     def wanted(self, occasion: Occasion) -> bool:
         return occasion in self._occasions
