@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from hpc_nas.configuration.schema import CheckpointsSection
+from hpc_nas.errors import RecordError
 from hpc_nas.group.checkpoint_saver import CheckpointSaver
 from hpc_nas.group.protocol import Assignment
 from hpc_nas.records.checkpoint_files import CheckpointName, latest_checkpoint, set_aside
@@ -78,7 +79,10 @@ class AttemptCheckpoints:
 
     def _read(self, text: str) -> Checkpoint | NoCheckpoint:
         name = CheckpointName.parse(text)
-        path = None if name is None else self._find(name)
+        try:
+            path = None if name is None else self._find(name)
+        except RecordError as error:
+            return NoCheckpoint(message=str(error))
         if path is None:
             return NoCheckpoint(
                 message=f"no checkpoint {text!r} in {' or '.join(map(str, self._directories))}"

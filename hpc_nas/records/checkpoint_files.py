@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpc_nas.errors import RecordError
+
 UNUSABLE = ".unusable"
 _NAME = re.compile(r"candidate-(\d{5,})-attempt-(\d{3,})-batch-(\d{8,})\.pt")
 _LEFTOVER = re.compile(rf"\.(?P<torn>{_NAME.pattern})\..*\.tmp|(?P<refused>{_NAME.pattern})\{UNUSABLE}")
@@ -40,26 +42,34 @@ class CheckpointName:
 
 
 def find_checkpoints(directory: Path) -> list[CheckpointName]:
-    """All that lie there, sorted by candidate and by how far they are; none where there is no such directory."""
+    """All that lie there, sorted by candidate and by how far they are; none where there is no such directory.
+
+    Raises RecordError for a directory that can't be read.
+    """
     names = (CheckpointName.parse(name) for name in _entries(directory))
     return sorted(name for name in names if name is not None)
 
 
 def latest_checkpoint(directory: Path, *, candidate: int) -> CheckpointName | None:
-    """The candidate's checkpoint with the most batches; None where it has none."""
+    """The candidate's checkpoint with the most batches; None where it has none. Raises RecordError."""
     return max((name for name in find_checkpoints(directory) if name.candidate == candidate), default=None)
 
 
 def remove_checkpoints(directory: Path, *, candidate: int, before: CheckpointName | None = None) -> None:
     """Remove all checkpoints of a candidate, or those before one of them; what is gone already is no error.
 
-    With all of them goes what else lies there of the candidate: torn and unusable ones.
+    With all of them goes what else lies there of the candidate: torn and unusable ones. What can't be removed stays.
     """
-    for name in find_checkpoints(directory):
-        if name.candidate == candidate and (before is None or name < before):
-            _unlink(directory / str(name))
+    try:
+        entries = _entries(directory)
+    except RecordError:
+        return
+    for entry in entries:
+        name = CheckpointName.parse(entry)
+        if name is not None and name.candidate == candidate and (before is None or name < before):
+            _unlink(directory / entry)
     if before is None:
-        for entry in _entries(directory):
+        for entry in entries:
             if (found := _LEFTOVER.fullmatch(entry)) is not None:
                 owner = CheckpointName.parse(found["torn"] or found["refused"])
                 if owner is not None and owner.candidate == candidate:
@@ -77,6 +87,11 @@ def _entries(directory: Path) -> list[str]:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise RecordError(
+            f"{directory}: can't be read: {error.strerror}; what it holds is intact. "
+            "Make it readable, then resume the campaign"
+        ) from error
 
 
 def _unlink(path: Path) -> None:

@@ -83,7 +83,11 @@ class Drainer:
     def _drain_checkpoints(self) -> list[str]:
         problems: list[str] = []
         source, target = self._files.periodic_checkpoints_dir, self._files.run_directory.checkpoints_dir
-        latest = {name.candidate: name for name in find_checkpoints(source)}  # sorted: the last one stands
+        latest: dict[int, CheckpointName] = {}
+        with _collected(problems, source):
+            latest = {
+                name.candidate: name for name in find_checkpoints(source)
+            }  # sorted: the last one stands
         for name in latest.values():
             # Once only: the campaign removes the checkpoints of a candidate that has ended.
             if name in self._copied:

@@ -227,6 +227,20 @@ def test_a_full_disk_is_answered_and_logged_and_harms_nothing_else(
     assert "candidate 1 attempt 0: no checkpoint at epoch 0.5" in caplog.text
 
 
+def test_a_directory_that_can_t_be_listed_ends_no_writing(
+    shared: GroupFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(path: Path) -> list[str]:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(os, "listdir", stale)
+    saver = CheckpointSaver(shared, origin=ORIGIN)
+    saver.save(checkpoint(1), timeout_s=1.0)
+    saver.save(checkpoint(2), timeout_s=1.0)
+    saver.forget(3)
+    assert [answer.checkpoint for answer in saver.close(timeout_s=30.0)] == [name(1), name(2)]
+
+
 def test_of_a_candidate_that_has_ended_nothing_appears_later(shared: GroupFiles, gate: Gate) -> None:
     """The campaign may have removed its checkpoints by then. What lies there is the campaign's."""
     earlier = shared.run_directory.checkpoints_dir / name(1, batches=5)

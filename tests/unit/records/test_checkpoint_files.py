@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpc_nas.errors import RecordError
 from hpc_nas.records.checkpoint_files import (
     CheckpointName,
     find_checkpoints,
@@ -111,3 +113,21 @@ def test_one_that_is_set_aside_is_found_no_more_but_kept(tmp_path: Path) -> None
     set_aside(tmp_path / str(name(1, batches=51)))  # is not there
     assert latest_checkpoint(tmp_path, candidate=1) == older
     assert lying(tmp_path) == {str(older), f"{bad}.unusable"}
+
+
+def test_a_directory_that_can_t_be_read_is_told_and_harms_no_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing is done by whoever trains, or by a thread that has more to write: it must not end them."""
+    lay(tmp_path, name(0, batches=1))
+
+    def stale(path: Path) -> list[str]:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(os, "listdir", stale)
+    with pytest.raises(RecordError, match="can't be read: Stale file handle; what it holds is intact"):
+        latest_checkpoint(tmp_path, candidate=0)
+    remove_checkpoints(tmp_path, candidate=0)
+    remove_checkpoints(tmp_path, candidate=0, before=name(0, batches=5))
+    monkeypatch.undo()
+    assert lying(tmp_path) == {str(name(0, batches=1))}
