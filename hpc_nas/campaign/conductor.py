@@ -75,8 +75,7 @@ class Conductor:
         """
         try:
             if self._state.num_drawn == 0:
-                # Before any group waits: the first draw may load much.
-                self._books.draw()
+                self._books.draw()  # before any group waits: the first draw may load much
             credits_open = False
             while not self._state.complete and self._stop.reason is None:
                 self._pool.start_missing(before_start=self._on_group_start)
@@ -104,7 +103,8 @@ class Conductor:
             self._next_beat = now + BEAT_INTERVAL_S
             for group in self._last_heard.keys() - self._leaving:
                 self._endpoint.send(group, protocol.Beat())
-            self._check_groups(now)
+            if not self._closing:  # what is lost on the way out ends nothing: `_close` has its own limit
+                self._check_groups(now)
         self._view.update(self._state, self._progress)
 
     def _check_groups(self, now: float) -> None:
@@ -141,7 +141,8 @@ class Conductor:
             self._handout.started(message)
             self._progress.started(group, message)
         elif isinstance(message, protocol.Progress):
-            self._pool.mark_observed(group)
+            if not message.carried:  # else nothing was trained there yet
+                self._pool.mark_observed(group)
             self._books.observe(message, group=group)
             self._progress.observed(group, message)
         elif isinstance(message, protocol.Trouble):
@@ -183,7 +184,8 @@ class Conductor:
         self._pool.mark_outcome()
         self._acknowledge(group, message.candidate, attempt=message.attempt)
         entry = self._state.entries.get(message.candidate)
-        if entry is not None and entry.unsaved_pauses >= MAX_UNSAVED_PAUSES:
+        in_vain = message.how == "paused" and message.checkpoint is None
+        if entry is not None and in_vain and entry.unsaved_pauses >= MAX_UNSAVED_PAUSES:
             self._stop.request(
                 f"candidate {message.candidate} was paused {entry.unsaved_pauses} times and its checkpoint could "
                 f"not be written: {message.message}"

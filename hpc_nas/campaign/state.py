@@ -87,7 +87,9 @@ class CampaignState:
         entry.interrupted = event.attempt
         if event.how == "paused":
             entry.suspect = False  # it has lived to a decision
-            entry.unsaved_pauses = entry.unsaved_pauses + 1 if event.checkpoint is None else 0
+            entry.unsaved_pauses += 1
+        if event.checkpoint is not None:
+            entry.unsaved_pauses = 0
         # A rule's pause can be kept only with something to go on from.
         paused = event.how == "paused" and event.checkpoint is not None
         self._move(entry, State.PAUSED if paused else State.QUEUED)

@@ -91,6 +91,7 @@ class Progress(_Message):
     train_loss: float = math.nan
     train_accuracy: float = math.nan
     forecast: float | None = None
+    carried: bool = Field(default=False, description="it came with a checkpoint: nothing was trained for it")
 
 
 class Interrupted(_Message):

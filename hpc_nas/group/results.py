@@ -77,4 +77,5 @@ def _progress(observation: Observation, *, trainer: int | None, forecast: float 
         train_loss=observation.train_loss,
         train_accuracy=observation.train_accuracy,
         forecast=forecast,
+        carried=observation.carried,
     )

@@ -123,6 +123,18 @@ def test_drained_candidate_and_one_paused_in_vain_go_on_at_once() -> None:
     assert state.entries[1].unsaved_pauses == 0
 
 
+def test_pauses_in_vain_are_forgotten_once_a_checkpoint_could_be_written() -> None:
+    state = CampaignState(num_candidates=1)
+    state.apply(drawn(0))
+    for attempt in range(2):
+        state.apply(started(0, attempt=attempt))
+        state.apply(interrupted(0, "paused", attempt=attempt, checkpoint=None))
+    state.apply(started(0, attempt=2))
+    assert state.entries[0].unsaved_pauses == 2
+    state.apply(interrupted(0, "drained", attempt=2))
+    assert state.entries[0].unsaved_pauses == 0
+
+
 def test_suspect_that_was_paused_is_none_any_more_and_one_that_was_drained_is() -> None:
     for how, suspect in (("paused", False), ("drained", True)):
         state = CampaignState(num_candidates=1)
