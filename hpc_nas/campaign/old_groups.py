@@ -61,7 +61,9 @@ class OldGroups:
             for group, message in self._endpoint.poll(200):
                 self._hear(group, message)
             waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
-        for group in sorted(state.open_groups):
+        # Where this process is to stop before they have left, the next one waits for them.
+        living = waiting if self._stop.reason is not None else set()
+        for group in sorted(state.open_groups - living):
             in_flight = state.attempts_in_flight(group)
             self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
 

@@ -88,7 +88,9 @@ class Resumed:
         self.ledger.append(event)
         self.state.apply(event)
 
-    def settle(self, *, grace_s: float = GRACE_S, drain_s: float = GRACE_S) -> None:
+    def settle(
+        self, *, grace_s: float = GRACE_S, drain_s: float = GRACE_S, stop: StopRequest | None = None
+    ) -> None:
         preset = make_preset(self.configuration, chance_accuracy=10.0)
         OldGroups(
             Books(
@@ -103,7 +105,7 @@ class Resumed:
             endpoint=self.endpoint,
             losses=LossAssessor(self.directory, configuration=self.configuration, preset=preset),
             directory=self.directory,
-            stop=StopRequest(),
+            stop=stop or StopRequest(),
         ).settle(GroupSection.model_construct(orphan_grace_s=grace_s, drain_s=drain_s))
 
     @property
@@ -278,6 +280,16 @@ def test_group_that_hangs_is_given_up_after_twice_the_grace_time(tmp_path: Path)
         subject.settle(grace_s=0.25, drain_s=0.25)
         assert 0.5 <= time.monotonic() - started < GRACE_S
         assert subject.state.open_groups == set()
+
+
+def test_group_that_lives_when_this_process_is_stopped_is_left_to_the_next_one(tmp_path: Path) -> None:
+    """What it still finishes would be a stale attempt's, and be trained again."""
+    stop = StopRequest()
+    stop.request("stopped by SIGTERM")
+    with resumed(tmp_path / "run", reported_by=(socket.gethostname(), os.getppid())) as subject:
+        subject.settle(stop=stop)
+        assert subject.news == []
+        assert subject.state.open_groups == {0}
 
 
 def test_campaign_that_ended_in_order_waits_for_nobody(tmp_path: Path) -> None:
