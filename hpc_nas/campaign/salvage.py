@@ -56,7 +56,13 @@ def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Pre
     for attempts, observations in left:
         for row in attempts:
             if (key := _key(row)) in wanted and key not in outcomes:
-                concluded = _conclude(row, observations, preset=preset, stop=stops.get(key))
+                try:
+                    concluded = _conclude(row, observations, preset=preset, stop=stops.get(key))
+                except ValueError as error:
+                    logger.warning(
+                        "candidate %d attempt %d: an end that can't be was passed over: %s", *key, error
+                    )
+                    continue
                 if concluded is not None:
                     outcomes[key] = concluded
     return list(outcomes.values())

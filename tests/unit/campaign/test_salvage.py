@@ -322,7 +322,21 @@ def write_unknown_words(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("write", [write_text, write_empty, write_other_fields, write_unknown_words])
+def write_ends_that_cant_be(path: Path) -> None:
+    """Our fields, and words that do not belong together, or a paused attempt that has no epochs."""
+    middle = (1.0, 1.0, 1.0, 1.0, 0.0, 0)
+    with RowFileWriter(
+        path,
+        tables={"attempts": layout.ATTEMPT, "observations": layout.OBSERVATION},
+        attributes={"kind": "theirs"},
+    ) as writer:
+        writer.append("attempts", (1, 0, *middle, 1.0, 1, 1.0, 1.0, 1.0, b"failed", b"rung", b""))
+        writer.append("attempts", (1, 0, *middle, math.nan, 1, 1.0, 1.0, 1.0, b"paused", b"rung", b""))
+
+
+@pytest.mark.parametrize(
+    "write", [write_text, write_empty, write_other_fields, write_unknown_words, write_ends_that_cant_be]
+)
 def test_file_that_says_nothing_costs_nothing(tmp_path: Path, write: Any) -> None:
     write(tmp_path / "aaa-foreign.h5")
     rows = curve(0, 20)
