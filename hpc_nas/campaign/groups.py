@@ -111,10 +111,11 @@ class GroupPool:
         """Raises LaunchError for a group that has not reported within twice `start_timeout_s`.
 
         A launched group that never reports is ended by its supervisor after `start_timeout_s`; one that is
-        overdue all the same was never launched: Parsl has no worker for it.
+        overdue all the same was never launched: Parsl has no worker for it. It may wait as long as others work: a
+        node may be lost for good, and its group then waits for a place of theirs.
         """
         limit_s = 2 * self._section.start_timeout_s
-        if blocks_wait():  # in the scheduler's queue, for as long as it takes
+        if not heard.isdisjoint(self._futures) or blocks_wait():  # blocks queue for as long as it takes
             self._started.update(dict.fromkeys(self._futures, self._clock()))
         for group in self._futures:
             if group not in heard and self._clock() - self._started[group] > limit_s:

@@ -285,6 +285,26 @@ def test_group_that_was_never_launched_is_overdue(one_node: Grounds) -> None:
     one_node.pool.check_overdue({0})
 
 
+def test_group_whose_node_is_lost_waits_for_a_place_as_long_as_others_work(three_nodes: Grounds) -> None:
+    three_nodes.start()
+    three_nodes.submitted[2].set_exception(ManagerLost(b"m", "n3"))
+    three_nodes.take()
+    three_nodes.pool.back_off(2, message="lost")
+    three_nodes.now += 60.0
+    assert three_nodes.start() == [3]
+    for _ in range(10):  # an hour
+        three_nodes.now += 359.0
+        three_nodes.pool.check_overdue({0, 1})
+    for group in (0, 1):
+        three_nodes.submitted[group].set_exception(ManagerLost(b"m", f"n{group + 1}"))
+    three_nodes.take()
+    three_nodes.now += 359.0
+    three_nodes.pool.check_overdue(set())
+    three_nodes.now += 2.0
+    with pytest.raises(LaunchError, match="group 3 has not reported within 360 s"):
+        three_nodes.pool.check_overdue(set())
+
+
 def test_no_group_is_overdue_while_a_block_waits_in_the_queue(
     one_node: Grounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
