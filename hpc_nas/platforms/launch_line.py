@@ -84,6 +84,8 @@ def group_environment(configuration: Configuration, *, inherited: Mapping[str, s
     threads = str(configuration.group.threads_per_rank)
     environment.update(dict.fromkeys(_THREAD_VARIABLES, threads))
     environment["PYTHONUNBUFFERED"] = "1"
+    # Else hydra deals the ranks out among all nodes that PBS_NODEFILE or LSB_MCPU_HOSTS name.
+    environment["HYDRA_RMK"] = "user"
     environment["CUBLAS_WORKSPACE_CONFIG"] = environment.get("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     environment.update(configuration.platform.environment)
     return environment

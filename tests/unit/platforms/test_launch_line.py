@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
 from hpc_nas.errors import LaunchError
-from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, group_line
+from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, group_line, mpi_line
 
 
 def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
@@ -82,6 +83,29 @@ def test_environment_loses_leftovers_and_gains_thread_counts() -> None:
     assert environment["PMIRROR"] == "kept"
     assert environment["OMP_NUM_THREADS"] == "2"
     assert environment["EXTRA"] == "yes"
+
+
+@pytest.mark.parametrize("scheduler", ["PBS", "LSF"])
+def test_ranks_of_a_group_stay_on_their_node_whatever_nodes_the_job_has(
+    tmp_path: Path, scheduler: str
+) -> None:
+    """Left to itself, hydra deals them out among the job's nodes, and they don't see that they share one."""
+    nodes = tmp_path / "nodes"
+    nodes.write_text("nodeA\nnodeB\n")
+    jobs = {
+        "PBS": {"PBS_JOBID": "1", "PBS_ENVIRONMENT": "PBS_BATCH", "PBS_NODEFILE": str(nodes)},
+        "LSF": {"LSB_JOBID": "1", "LSF_BINDIR": "/x", "LSB_MCPU_HOSTS": "nodeA 1 nodeB 1"},
+    }
+    size = "MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size"
+    ask = f"import os; from mpi4py import MPI; os.write(1, b'%d\\n' % {size})"  # one write a line
+    done = subprocess.run(
+        mpi_line(find_mpiexec("mpiexec"), num_ranks=2, command=[sys.executable, "-c", ask]),
+        env=group_environment(Configuration(), inherited={**os.environ, **jobs[scheduler]}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["2", "2"], done.stderr
 
 
 def test_missing_launcher_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
