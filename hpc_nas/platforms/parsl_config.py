@@ -14,7 +14,7 @@ from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from hpc_nas.configuration import Configuration, Placement, Scheduler
 from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
 from hpc_nas.platforms.devices import group_devices
-from hpc_nas.platforms.providers import SCRIPTS_DIR, make_provider
+from hpc_nas.platforms.providers import IGNORE_NOTICES, SCRIPTS_DIR, make_provider
 
 EXECUTOR_LABEL = "groups"
 
@@ -75,7 +75,7 @@ def _pool_command(configuration: Configuration) -> str:
     """
     grace_s = configuration.group.orphan_grace_s / 2
     reaper = [sys.executable, str(Path(__file__).with_name("reaper.py")), "--grace", f"{grace_s:g}"]
-    return f"{shlex.join(reaper)} {shlex.quote(str(SCRIPTS_DIR))}/{DEFAULT_LAUNCH_CMD}"
+    return f"{IGNORE_NOTICES}; {shlex.join(reaper)} {shlex.quote(str(SCRIPTS_DIR))}/{DEFAULT_LAUNCH_CMD}"
 
 
 def _addresses(configuration: Configuration) -> list[str]:

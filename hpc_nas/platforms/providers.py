@@ -21,6 +21,9 @@ from hpc_nas.configuration import Configuration, DeviceVariable, NodeLauncher, P
 
 SCRIPTS_DIR = Path(sys.executable).parent
 POLL_BLOCKS_S = 5
+# A scheduler may warn every process of a job. Groups and the campaign heed it; the shells and launchers above groups
+# must not die of it.
+IGNORE_NOTICES = "trap '' USR1 USR2"
 
 
 class SlurmBlocks(SlurmProvider):
@@ -178,6 +181,8 @@ def _worker_init(configuration: Configuration) -> str:
     put before it.
     """
     lines = list(configuration.platform.setup)
+    if configuration.platform.placement == Placement.SCRIPT:
+        lines.append(IGNORE_NOTICES)
     if configuration.platform.node_launcher == NodeLauncher.MPIEXEC:
         ours = shlex.quote(str(SCRIPTS_DIR))
         lines.append(f'export PATH="$(printf %s "$PATH" | tr : "\\n" | grep -vxF {ours} | paste -s -d :)"')

@@ -33,7 +33,7 @@ POLL_S = 0.1
 MAX_RESTARTS, RESTARTS_WITHIN_S = 3, 600.0
 # The ways to tell a pool to end, whoever sent them.
 _ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-# Warnings of the scheduler to all processes of a job: groups heed them, and a pool must not die of them.
+# Warnings of the scheduler to all processes of a job: groups heed them, and nothing above them dies of them.
 _NOTICES = (signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -53,6 +53,8 @@ class Reaper:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
         for signum in _ORDERS:
             signal.signal(signum, self._forward)
+        for signum in _NOTICES:  # inherited by all that it starts
+            signal.signal(signum, signal.SIG_IGN)
         while True:
             code = self._run_once()
             now = time.monotonic()
@@ -67,7 +69,7 @@ class Reaper:
 
     def _run_once(self) -> int:
         """Start the command; its exit code, negative for a signal. Ended orphans are collected meanwhile."""
-        self._child = subprocess.Popen(self._command, preexec_fn=_in_child)
+        self._child = subprocess.Popen(self._command, preexec_fn=die_with_parent)
         if self._told:  # between two starts
             self._child.terminate()
         while True:
@@ -101,12 +103,6 @@ class Reaper:
         if self._child is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._child.pid, signum)
-
-
-def _in_child() -> None:
-    die_with_parent()
-    for signum in _NOTICES:
-        signal.signal(signum, signal.SIG_IGN)
 
 
 def _leaving_in_order(processes: list[psutil.Process]) -> set[int]:

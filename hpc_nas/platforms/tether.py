@@ -5,6 +5,7 @@ signal is kept over exec, so one prctl before it ties them to the process that s
 """
 
 import os
+import signal
 import sys
 
 from hpc_nas.group.warden import die_with_parent
@@ -12,4 +13,6 @@ from hpc_nas.group.warden import die_with_parent
 if __name__ == "__main__":
     die_with_parent()
     os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the campaign alone: it stops in order
+    for signum in (signal.SIGUSR1, signal.SIGUSR2):  # a scheduler's warnings, which the campaign heeds
+        signal.signal(signum, signal.SIG_IGN)
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -45,10 +45,11 @@ def test_too_few_gpus_on_this_machine_are_told_before_anything_starts(
 def test_pool_is_started_by_its_path_under_the_reaper(tmp_path: Path) -> None:
     configuration = Configuration(group=GroupSection(orphan_grace_s=12.0))
     words = executor(configuration, parsl_dir=tmp_path).launch_cmd.split()
-    assert words[0] == sys.executable
-    assert Path(words[1]).name == "reaper.py"
-    assert words[2:4] == ["--grace", "6"]
-    assert Path(words[4]) == Path(sys.executable).with_name("process_worker_pool.py")
+    assert words[:4] == ["trap", "''", "USR1", "USR2;"]  # the shell that starts it lives through warnings
+    assert words[4] == sys.executable
+    assert Path(words[5]).name == "reaper.py"
+    assert words[6:8] == ["--grace", "6"]
+    assert Path(words[8]) == Path(sys.executable).with_name("process_worker_pool.py")
 
 
 @pytest.mark.parametrize(("grace_s", "threshold_s"), [(6.0, 4), (12.0, 4), (17.0, 5), (30.0, 10)])

@@ -119,11 +119,15 @@ def test_pool_that_was_sent_the_end_past_the_reaper_is_not_started_again(tmp_pat
         assert pool.num_starts == 1
 
 
-def test_schedulers_warning_does_not_end_the_pool(tmp_path: Path) -> None:
+def test_schedulers_warning_ends_neither_the_reaper_nor_the_pool(tmp_path: Path) -> None:
+    """`scancel --signal=USR1` and LSF's -wa reach every process of a job."""
     with reaped(tmp_path) as pool:
         victim, _ = pool.started(0)
-        os.kill(victim, signal.SIGUSR1)
-        os.kill(victim, signal.SIGUSR2)
+        for process in (victim, pool.reaper.pid):
+            os.kill(process, signal.SIGUSR1)
+            os.kill(process, signal.SIGUSR2)
+        with pytest.raises(subprocess.TimeoutExpired):
+            pool.reaper.wait(0.5)
         assert lives(victim)
         assert pool.num_starts == 1
 

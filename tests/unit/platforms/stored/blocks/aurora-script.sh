@@ -1,3 +1,4 @@
+trap '' USR1 USR2
 export PATH="$(printf %s "$PATH" | tr : "\n" | grep -vxF BIN | paste -s -d :)"
 export JOBNAME=parsl.groups.block-0.1.5
 set -e

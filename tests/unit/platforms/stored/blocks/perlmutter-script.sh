@@ -1,4 +1,4 @@
-
+trap '' USR1 USR2
 export JOBNAME=parsl.groups.block-0.1.5
 set -e
 export CORES=$SLURM_CPUS_ON_NODE

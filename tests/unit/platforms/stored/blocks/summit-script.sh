@@ -1,4 +1,4 @@
-
+trap '' USR1 USR2
 export JOBNAME=parsl.groups.block-0.1.5
 set -e
 WORKERCOUNT=2
