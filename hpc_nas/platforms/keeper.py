@@ -62,14 +62,15 @@ def keep(
             local_dir=None if local.path is None else str(local.path),
         )
         publish_standing(files, standing)
-        drains = None
-        if local.path is not None:
-            from hpc_nas.platforms.drains import Drains  # HDF5 takes a quarter of a second
-
-            drains = Drains(files, interval_s=configuration.platform.drain_interval_s)
-            drains.start()
         process = _launch(configuration, files=files)
+        drains = None
         try:
+            if local.path is not None:
+                from hpc_nas.platforms.drains import Drains  # HDF5 takes a quarter of a second
+
+                # Not before the launch: code that runs between fork and exec wants no second thread.
+                drains = Drains(files, interval_s=configuration.platform.drain_interval_s)
+                drains.start()
             killed = _watch(process, files=files, configuration=configuration, orders=orders)
         finally:
             _kill(process)
@@ -149,7 +150,7 @@ def _watch(
         limit_s = section.orphan_grace_s if begun else section.start_timeout_s
         if (age_s := now - since) > limit_s:
             return f"its estimator rank gave no sign of life for {age_s:.0f} s"
-        if first_death is None and any(alive.parent.glob("died-*.json")):
+        if first_death is None and _has_dead_rank(alive.parent):
             first_death = now
         if first_death is not None and now - first_death > LAUNCHER_CLEANUP_S:
             return ""  # only what the launcher should have done; the rank's own trace says the rest
@@ -166,11 +167,17 @@ def _stamp(alive: Path, *, otherwise: tuple[float, int]) -> tuple[float, int]:
     return status.st_mtime, status.st_size
 
 
+def _has_dead_rank(group_dir: Path) -> bool:
+    with suppress(OSError):
+        return any(group_dir.glob("died-*.json"))
+    return False
+
+
 def _ask_to_leave(files: GroupFiles, *, why: str) -> None:
-    if files.leave_path.exists():
-        return
-    logger.info("group %d is told to leave: %s", files.group, why)
     with suppress(OSError):  # on a full disk it is killed in the end
+        if files.leave_path.exists():
+            return
+        logger.info("group %d is told to leave: %s", files.group, why)
         files.leave_path.write_text(why, encoding="utf-8")
 
 
