@@ -61,13 +61,13 @@ _WORD = re.compile(r"[^\s'\"`$;&|<>\\]+")
 
 
 def _address(text: str) -> str:
-    """An IP address or a host name (RFC 1123; underscores as well, its last label not a number alone)."""
+    """An IPv4 address or a host name (RFC 1123; underscores as well, its last label not a number alone)."""
     try:
-        ipaddress.ip_address(text)
+        ipaddress.IPv4Address(text)
     except ValueError:
         last = text.rpartition(".")[2]
         if len(text) > 253 or not _HOST_NAME.fullmatch(text) or last.isdigit():
-            raise ValueError("neither an IP address nor a host name") from None
+            raise ValueError("neither an IPv4 address nor a host name") from None
     return text
 
 

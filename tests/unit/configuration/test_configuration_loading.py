@@ -93,11 +93,15 @@ def test_files_and_settings_are_laid_over_each_other(tmp_path: Path) -> None:
         (
             '[platform]\naddresses = ["10.0.0.1", "nonsense with spaces"]\n',
             "c.toml [platform]: addresses.1 = 'nonsense with spaces' is not allowed: "
-            "neither an IP address nor a host name",
+            "neither an IPv4 address nor a host name",
         ),
         (
             '[platform]\naddresses = [""]\n',
             "c.toml [platform]: addresses.0 = '' is not allowed: neither an IP",
+        ),
+        (
+            '[platform]\naddresses = ["fe80::1"]\n',
+            "c.toml [platform]: addresses.0 = 'fe80::1' is not allowed: neither an IPv4 address nor a host name",
         ),
         (
             '[platform]\naddresses = ["10.0.0.256"]\n',

@@ -124,7 +124,7 @@ OPTION_NAMES = st.text("abcdefgh_", min_size=1, max_size=8).filter(
 )
 OPTIONS = st.dictionaries(OPTION_NAMES, SCALARS, max_size=4)
 NAMES = st.from_regex(r"\A[A-Z_][A-Z0-9_]{0,9}\Z")
-ADDRESSES = st.ip_addresses().map(str) | st.sampled_from(["localhost", "login1", "node-3.cluster.example"])
+ADDRESSES = st.ip_addresses(v=4).map(str) | st.sampled_from(["localhost", "login1", "node-3.cluster.example"])
 POSITIVE = st.floats(min_value=0.0, exclude_min=True, allow_nan=False, allow_infinity=False)
 
 
