@@ -89,10 +89,10 @@ class Crew:
         """The attempts that hang; to be asked in every turn."""
         return self._hangs.overdue(now=time.monotonic())
 
-    def left(self, trainer: int, *, key: _Key) -> None:
-        """A trainer has left an attempt, and is free."""
+    def left(self, trainer: int, *, key: _Key) -> bool:
+        """A trainer has left an attempt, and is free; False for one that had been dropped."""
         self._hangs.ended(key)
-        self._roster.left(trainer)
+        return self._roster.left(trainer) is not None
 
     def drop(self, trainer: int) -> None:
         """A trainer can't go on: it gets nothing any more, and what it had is not waited for."""

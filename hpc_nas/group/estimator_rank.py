@@ -105,9 +105,8 @@ class EstimatorRank:
                 self._rows.ring(trainer)
             elif isinstance(report, Left):
                 self._on_left(trainer, report)
-            elif isinstance(report, Saved):
-                if (interrupted := self._interruptions.saved(report)) is not None:
-                    self._docket.set_aside(interrupted)
+            elif isinstance(report, Saved) and (found := self._interruptions.saved(report)) is not None:
+                self._docket.set_aside(found)
             elif isinstance(report, Taken):
                 self._campaign.send(
                     protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
@@ -121,7 +120,8 @@ class EstimatorRank:
 
     def _on_left(self, trainer: int, report: Left) -> None:
         key = (report.candidate, report.attempt)
-        self._crew.left(trainer, key=key)
+        if not self._crew.left(trainer, key=key):
+            return  # it was given up, and woke up after all: it has its end
         self._place()  # first of all: the freed trainer goes on
         for observation, lag_s in self._rows.read_file_of(trainer):  # they come before its conclusion
             self._take_row(observation, lag_s=lag_s)
