@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.configuration.schema import CheckpointsSection
+from hpc_nas.errors import RecordError
 from hpc_nas.records.checkpoint_files import (
     CheckpointName,
     find_checkpoints,
@@ -40,8 +41,13 @@ class CheckpointStore:
         remove_checkpoints(self._directory, candidate=candidate)
 
     def sweep(self, state: CampaignState) -> None:
-        """Remove what an earlier process left of candidates with an outcome."""
-        over = {name.candidate for name in find_checkpoints(self._directory) if _is_over(name, state)}
+        """Remove what is left of candidates with an outcome: written after it, or not removed by a killed process."""
+        try:
+            found = find_checkpoints(self._directory)
+        except RecordError as error:
+            logger.warning("nothing to sweep there: %s", error)
+            return
+        over = {name.candidate for name in found if _is_over(name, state)}
         for candidate in over:
             self.remove(candidate)
         if over:

@@ -189,6 +189,7 @@ def _set_up(
     ledger.append(opened)
     checkpoints = CheckpointStore(directory.checkpoints_dir, section=configuration.checkpoints)
     checkpoints.sweep(state)
+    stack.callback(checkpoints.sweep, state)  # a trainer may have written one after its candidate's end
     history = restored_history(configuration, directory=directory)
     stack.callback(history.close)
     history.reconcile(state, can_go_on=lambda number: checkpoints.latest(number) is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def test_missing_directory_holds_nothing(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path / "none", section=CheckpointsSection())
     assert store.latest(0) is None
     store.remove(0)
+
+
+def test_a_directory_that_can_t_be_read_is_swept_another_time(
+    subject: Campaign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stale(path: Path) -> list[str]:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(os, "listdir", stale)
+    CheckpointStore(subject.checkpoints, section=CheckpointsSection()).sweep(subject.state)
+    assert "nothing to sweep there" in caplog.text

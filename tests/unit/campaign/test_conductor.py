@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from unittest.mock import MagicMock, create_autospec
 
 import pytest
+from book_helpers import Campaign, campaign
 
+from hpc_nas.campaign import conductor
 from hpc_nas.campaign.conductor import Conductor
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
@@ -19,7 +22,6 @@ from hpc_nas.campaign.view import View
 from hpc_nas.configuration import CampaignSection, Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
-from tests.unit.campaign.book_helpers import Campaign, campaign
 
 
 class Loop:
@@ -75,6 +77,20 @@ def test_what_is_lost_while_groups_leave_makes_no_error_of_a_campaign_that_stops
 
         type(loop.pool).running = property(lambda pool: running())
         assert loop.conductor.run() == "stopped by SIGTERM"
+
+
+def test_campaign_does_not_wait_out_its_end_for_a_group_that_never_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be that of a lost node: there is no place for it any more, and Parsl never tells of its end."""
+    monkeypatch.setattr(conductor, "LEAVING_S", 0.1)
+    with campaign(tmp_path) as subject:
+        subject.begin()
+        loop = Loop(subject)
+        loop.stop.request("stopped by SIGTERM")
+        begun = time.monotonic()
+        assert loop.conductor.run() == "stopped by SIGTERM"
+        assert time.monotonic() - begun < 10.0
 
 
 @pytest.mark.parametrize(("how", "stops"), [("paused", True), ("drained", False)])
