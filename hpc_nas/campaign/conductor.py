@@ -233,12 +233,12 @@ class Conductor:
             self._pool.back_off(group, message=loss.message)
 
     def _close(self, reason: str) -> None:
-        """Send all groups away and hear them out."""
+        """Send all groups away and hear them out; one that never reported may wait for the place of a lost node."""
         self._closing = True
         section = self._configuration.group
-        deadline = time.monotonic() + max(section.orphan_grace_s, section.drain_s + LEAVING_S)
-        next_word = 0.0
-        while self._pool.running and time.monotonic() < deadline:
+        limit_s = max(section.orphan_grace_s, section.drain_s + LEAVING_S)
+        begun, next_word = time.monotonic(), 0.0
+        while self._pool.running and time.monotonic() < begun + (limit_s if self._last_heard else LEAVING_S):
             if time.monotonic() >= next_word:  # again and again: a message may be lost
                 next_word = time.monotonic() + BEAT_INTERVAL_S
                 self._send_away(reason)
