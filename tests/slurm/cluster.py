@@ -16,8 +16,9 @@ started itself, the clients of srun among them; "tasks" those that an srun start
   SIGTERM twice); SIGKILL after KillWait. Slurm looks every 30 s, so it comes up to half a minute late.
 
 bash runs a trap only once its foreground child has ended, but `wait` returns at once (128 + the signal's number). A job
-that must live on when one of its nodes is lost needs `--no-kill`, as does each srun in it. KillWait is 30 s by default
-and 8 s here.
+that must live on when one of its nodes is lost needs `--no-kill`, as does each srun in it; but when the node of its
+batch script is lost, such a job goes on without a script, on its other nodes, until its time limit. KillWait is 30 s
+by default and 8 s here.
 """
 
 from __future__ import annotations

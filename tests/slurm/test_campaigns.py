@@ -105,14 +105,18 @@ def test_campaign_outlives_the_death_of_a_slurmd_under_a_group(slurm: Cluster, t
     _assert_nothing_lost(campaign, num_candidates=8)
 
 
-def test_job_that_is_requeued_after_its_first_node_is_lost_goes_on(hosts: Cluster, tmp_path: Path) -> None:
-    campaign = JobCampaign(hosts, tmp_path, "campaign.num_candidates=6", *LONG)
+def test_job_that_is_requeued_after_a_lost_node_goes_on(hosts: Cluster, tmp_path: Path) -> None:
+    whole = (
+        "platform.directives=['--no-kill=off']"  # Slurm ends the job with any of its nodes, and requeues it
+    )
+    campaign = JobCampaign(hosts, tmp_path, "campaign.num_candidates=6", *LONG, whole)
     (job,) = campaign.submit("--nodes", "2")
     campaign.wait_for("candidate_ended", at_least=1, timeout_s=START_S)
     hosts.kill_node(hosts.field(job, "BatchHost"))
     hosts.wait_for(lambda: hosts.state(job) == "PENDING", timeout_s=90, what="the requeue", job=job)
     assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
     _assert_nothing_lost(campaign, num_candidates=6)
+    assert campaign.count("campaign_opened") == 2
 
 
 def _assert_nothing_lost(campaign: JobCampaign, *, num_candidates: int) -> None:

@@ -66,6 +66,16 @@ def test_job_with_no_kill_lives_on_when_one_of_its_nodes_is_lost(hosts: Cluster)
     hosts.restart_node("n2")
 
 
+def test_job_with_no_kill_stays_without_its_script_when_the_first_node_is_lost(hosts: Cluster) -> None:
+    """Slurm neither ends nor requeues it: its other nodes are kept, with nobody who makes use of them."""
+    job = hosts.submit("echo run; sleep 60 & wait", nodes=2, no_kill="", requeue="", nodelist="n1,n2")
+    hosts.wait_for(lambda: "run" in hosts.output(job), timeout_s=20, what="the job", job=job)
+    hosts.kill_node(hosts.field(job, "BatchHost"))
+    hosts.wait_for(lambda: hosts.job_nodes(job) == ["n2"], timeout_s=40, what="n1 to be taken off", job=job)
+    assert hosts.state(job) == "RUNNING"
+    assert hosts.output(job).split() == ["run"]
+
+
 def test_job_without_no_kill_is_requeued_when_one_of_its_nodes_is_lost(slurm: Cluster) -> None:
     job = slurm.submit(
         "echo run $SLURM_RESTART_COUNT; sleep 60 & wait", nodes=2, requeue="", nodelist="n1,n2"
