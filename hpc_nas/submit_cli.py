@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
+    from hpc_nas.platforms.job_script import Submission
 
 
 def submit(
@@ -33,6 +34,9 @@ def submit(
     chain: Annotated[
         int, typer.Option(min=1, max=1000, help="this many jobs, one after the other, one campaign")
     ] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="go on with other code, data or settings than it was begun with")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print the job script, write and submit nothing")
     ] = False,
@@ -56,6 +60,7 @@ def submit(
         platform_path=platform.absolute(),
         run_dir=run_dir.absolute(),
         settings=tuple(overrides),
+        flags=("--force",) if force else (),
     )
     text = job_script(configuration, submission)
     if dry_run:
@@ -63,7 +68,7 @@ def submit(
         return
     scheduler = configuration.platform.scheduler
     check_scheduler(scheduler)
-    _check_run_dir(configuration, submission.run_dir)
+    _check_run_dir(configuration, submission)
     _check_campaign(configuration)
     script = _write(submission.jobs_dir / script_name(scheduler), text)
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
@@ -72,15 +77,17 @@ def submit(
     print(f"look at it: hpc-nas status {run_dir}; what the jobs print: {submission.jobs_dir}")
 
 
-def _check_run_dir(configuration: Configuration, run_dir: Path) -> None:
+def _check_run_dir(configuration: Configuration, submission: Submission) -> None:
     """Raises RunDirectoryError for a directory that a job could not use, before it has waited in a queue."""
     from hpc_nas.campaign.resume import check_same_configuration
     from hpc_nas.errors import RunDirectoryError
     from hpc_nas.records.run_directory import RunDirectory
 
+    run_dir = submission.run_dir
     directory = RunDirectory(run_dir)
     if directory.holds_campaign():
-        check_same_configuration(directory, configuration)
+        if "--force" not in submission.flags:
+            check_same_configuration(directory, configuration)
         with directory.lock():  # a campaign that lives refuses here; it needs its jobs, not more of them
             return
     if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):

@@ -54,6 +54,7 @@ class Submission:
     platform_path: Path | None
     run_dir: Path
     settings: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()  # more of `hpc-nas run`
 
     @property
     def jobs_dir(self) -> Path:
@@ -66,7 +67,7 @@ class Submission:
         line = [*self.command, "run", str(self.campaign_path)]
         if self.platform_path is not None:
             line += ["--platform", str(self.platform_path)]
-        line += ["--run-dir", str(self.run_dir), "--auto-resume"]
+        line += ["--run-dir", str(self.run_dir), "--auto-resume", *self.flags]
         for setting in self.settings:
             line += ["--set", setting]
         return line

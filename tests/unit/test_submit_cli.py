@@ -88,6 +88,13 @@ def test_a_campaign_of_another_configuration_is_refused(here: Path) -> None:
     assert "[training] max_epochs: 2.0 there, 4.0 now" in message
 
 
+def test_a_campaign_of_another_configuration_goes_on_with_force_and_the_job_does_so_too(here: Path) -> None:
+    _campaign_in(here / "runs" / "a", here)
+    done = invoke(*COMMAND, "--run-dir", "runs/a", "--set", "training.max_epochs=4", "--force")
+    assert (done.code, done.err) == (0, "")
+    assert "    --force \\\n" in (here / "runs" / "a.jobs" / "job.sbatch").read_text()
+
+
 def test_a_campaign_that_runs_is_refused(here: Path) -> None:
     directory = _campaign_in(here / "runs" / "a", here)
     with directory.lock():
