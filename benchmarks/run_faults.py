@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fault_bench.jobs import NotMeasured, measure_chain, measure_utilisation
 from fault_bench.report import write_report
-from fault_bench.store import conditions, load_results, save_results
+from fault_bench.store import conditions, continued, load_results, save_results
 from fault_bench.storm import StormDriver
 from fault_bench.storm_campaign import Shape
 from fault_bench.values import FULL_PLAN, SMALL_PLAN, Results, Storm
@@ -102,11 +102,12 @@ def _storm(
 ) -> None:
     shape = Shape(num_candidates=40 if small else 120, num_nodes=2, settings=SHORT)
     storm = results.storm or Storm(seed=1, plan=SMALL_PLAN if small else FULL_PLAN)
-    if results.storm is None:
-        known = conditions(
-            num_candidates=shape.num_candidates, num_nodes=shape.num_nodes, settings=" ".join(SHORT)
-        )
-        results = results.model_copy(update={"conditions": {**results.conditions, "storm": known}})
+    known = conditions(
+        num_candidates=shape.num_candidates, num_nodes=shape.num_nodes, settings=" ".join(SHORT)
+    )
+    if before := results.conditions.get("storm"):
+        known = continued(before, known)
+    results = results.model_copy(update={"conditions": {**results.conditions, "storm": known}})
     print(f"storm: {len(storm.faults)} faults done, {sum(storm.remaining.values())} to come", flush=True)
 
     def keep(standing: Storm) -> None:

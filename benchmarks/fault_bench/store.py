@@ -44,3 +44,13 @@ def conditions(**configuration: Any) -> dict[str, Any]:
         "environment": describe_environment(),
         "configuration": configuration,
     }
+
+
+def continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The conditions of what was begun before and goes on now: both commits, and the busiest machine."""
+    commits = [*before["commit"].split(", "), now["commit"]]
+    return {
+        **before,
+        "commit": ", ".join(dict.fromkeys(commits)),
+        "background_cpu_percent": max(before["background_cpu_percent"], now["background_cpu_percent"]),
+    }

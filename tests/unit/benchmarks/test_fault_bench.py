@@ -241,3 +241,11 @@ def _opened(time_s: float) -> CampaignOpened:
     return CampaignOpened(
         host="n1", pid=1, hpc_nas_version="0", commit="", versions={}, data={}, resumed=False, time_s=time_s
     )
+
+
+def test_storm_that_goes_on_at_another_commit_names_both(load: Load) -> None:
+    begun = {"commit": "aaa", "started": "monday", "background_cpu_percent": 10.0}
+    goes_on = {"commit": "bbb", "started": "tuesday", "background_cpu_percent": 4.0}
+    continued = load("store").continued
+    assert continued(begun, goes_on) == begun | {"commit": "aaa, bbb"}
+    assert continued(continued(begun, goes_on), goes_on) == begun | {"commit": "aaa, bbb"}
