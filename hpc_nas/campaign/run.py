@@ -41,6 +41,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.platforms.addresses import interface_addresses
+from hpc_nas.platforms.cluster_checks import check_inside
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
@@ -88,6 +89,7 @@ def run_campaign(
         return CampaignResult(
             run_directory=RunDirectory.open(run_dir), complete=True, reason=ALREADY_COMPLETE
         )
+    check_inside(configuration, environment=os.environ)
     check_launcher(configuration)
     prepared = prepare_campaign(configuration)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 
 from hpc_nas.configuration import Configuration, NodeLauncher, Placement, Scheduler
+from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.finding import Finding
 from hpc_nas.platforms.schedulers import SUBMIT_COMMANDS, Job, current_job
 from hpc_nas.platforms.walltime import find_deadline
@@ -28,6 +29,19 @@ _PINGS = {
 def is_elsewhere(configuration: Configuration, *, environment: Mapping[str, str]) -> bool:
     """Are the platform's nodes other machines than this one, which is no part of a job?"""
     return configuration.platform.scheduler != Scheduler.NONE and current_job(environment) is None
+
+
+def check_inside(configuration: Configuration, *, environment: Mapping[str, str]) -> None:
+    """Raises LaunchError for a campaign that runs in an allocation and is started outside of one."""
+    platform = configuration.platform
+    if platform.placement == Placement.BLOCKS or platform.node_launcher == NodeLauncher.NONE:
+        return
+    if is_elsewhere(configuration, environment=environment):
+        raise LaunchError(
+            f"platform {platform.name!r} runs campaigns inside a {_NAMES[platform.scheduler]} job, and this is none; "
+            "use hpc-nas submit, start it inside of a job, or name another --platform with the campaign file "
+            "(configs/platforms/local.toml)"
+        )
 
 
 def check_scheduler(configuration: Configuration, *, environment: Mapping[str, str]) -> Finding:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hpc_nas.configuration import Configuration, load_configuration
+from hpc_nas.errors import LaunchError
 from hpc_nas.platforms import cluster_checks
-from hpc_nas.platforms.cluster_checks import check_scheduler, check_scratch
+from hpc_nas.platforms.cluster_checks import check_inside, check_scheduler, check_scratch
 from hpc_nas.platforms.doctor import examine
 from hpc_nas.platforms.finding import Finding
 
@@ -92,6 +93,15 @@ def test_inside_of_a_job_its_end_is_told_and_the_launcher_looked_for(tmp_path: P
     assert found.detail.endswith("; no srun on PATH")
     found = check_scheduler(load(*SLURM), environment=environment | commands(tmp_path, srun=""))
     assert found.detail.endswith("; it answers; this is job 7, which ends in 61 min")
+
+
+def test_campaign_of_an_allocation_is_refused_outside_of_one() -> None:
+    """Its srun would ask for an allocation of its own, and the campaign wait for groups that nobody starts."""
+    with pytest.raises(LaunchError, match="inside a Slurm job, and this is none; use hpc-nas submit"):
+        check_inside(load(*SLURM), environment={})
+    check_inside(load(*SLURM), environment={"SLURM_JOB_ID": "7"})
+    check_inside(load(*SLURM, "platform.placement=blocks", "platform.walltime=02:00:00"), environment={})
+    check_inside(LOCAL, environment={})
 
 
 def test_scratch_is_tried_where_the_nodes_are(tmp_path: Path) -> None:
