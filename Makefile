@@ -20,8 +20,10 @@ install-test: $(VENV)/.installed-test
 demo: install                          ## one real campaign on this machine
 	$(BIN)/hpc-nas run configs/campaigns/digits.toml
 
+# Most of a campaign's, an MPI job's or Slurm's test is waiting; a file's tests stay together, with what they share.
+TEST_PROCESSES ?= 2
 test: install-test                     ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: install-test                    ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
