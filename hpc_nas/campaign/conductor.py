@@ -74,8 +74,6 @@ class Conductor:
         SpaceError when the strategy finds no network.
         """
         try:
-            if self._state.num_drawn == 0:
-                self._books.draw()  # before any group waits: the first draw may load much
             credits_open = False
             while not self._state.complete and self._stop.reason is None:
                 self._pool.start_missing(before_start=self._on_group_start)

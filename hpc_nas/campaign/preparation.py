@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import estimator
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import Configuration, SearchSection
 from hpc_nas.group.judge import make_preset
 from hpc_nas.search.registry import make_strategy
 from hpc_nas.search.strategy import Strategy
@@ -34,6 +34,9 @@ def prepare_campaign(configuration: Configuration) -> Prepared:
         configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
     )
     _check_batch_size(configuration, num_train=summary.num_train, space=space)
+    # Drawn and thrown away. A space without a network is found here, and what the first draw loads, which takes seconds
+    # where files are cold, keeps no worker group waiting for a sign of life.
+    make_strategy(SearchSection(), space=space, problem=summary.problem, seed=0).ask(0)
     return Prepared(summary=summary, preset=preset, strategy=strategy)
 
 
