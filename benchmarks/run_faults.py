@@ -82,7 +82,7 @@ def _measure(part: str, cluster: Cluster, *, output: Path, work_dir: Path, small
     if time.monotonic() > until:
         print(f"{part}: no time left", flush=True)
         return
-    count = {"chain": (100, 24), "utilisation": (600, 24)}[part][small]
+    count = {"chain": (60, 24), "utilisation": (240, 24)}[part][small]
     nodes = {"chain": 2, "utilisation": NUM_HOSTS}[part]
     settings = SHORT if small else SECONDS
     print(f"{part}: {count} candidates on {nodes} nodes", flush=True)
