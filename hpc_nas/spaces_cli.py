@@ -77,7 +77,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 def _space(name: str, settings: Sequence[str]) -> Space:
     from hpc_nas.configuration import SpaceSection, parse_setting
-    from hpc_nas.configuration.schema import Scalar
+    from hpc_nas.configuration.search import Scalar
     from hpc_nas.spaces.registry import load_space
 
     options: dict[str, Any] = {}
@@ -96,16 +96,17 @@ def _space(name: str, settings: Sequence[str]) -> Space:
 
 def _draw(some_space: Space, problem: Problem, *, seed: int, count: int) -> list[Candidate]:
     from hpc_nas.configuration import SearchSection
-    from hpc_nas.search import make_strategy
+    from hpc_nas.search import SearchContext, make_strategy
 
-    strategy = make_strategy(SearchSection(name="random"), space=some_space, problem=problem, seed=seed)
+    context = SearchContext(space=some_space, problem=problem, seed=seed, num_candidates=count)
+    strategy = make_strategy(SearchSection(name="random"), context=context)
     return [strategy.ask(number) for number in range(count)]
 
 
 def _as_json(
     some_space: Space, problem: Problem, recipe: Recipe, candidates: Sequence[Candidate]
 ) -> dict[str, Any]:
-    keys = {"parameters", "num_layers", "num_parameters", "macs", "redraws"}
+    keys = {"parameters", "num_layers", "num_parameters", "macs", "redraws", "beyond_limits"}
     return {
         "space": some_space.name,
         "options": dict(some_space.options),

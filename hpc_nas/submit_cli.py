@@ -99,19 +99,20 @@ def _check_run_dir(configuration: Configuration, submission: Submission) -> None
 def _check_campaign(configuration: Configuration) -> None:
     """What `run` checks before it starts anything; the data set comes into the cache, which a job may not reach."""
     from hpc_nas.group.judge import make_preset
-    from hpc_nas.search.registry import make_strategy
+    from hpc_nas.search import SearchContext, make_strategy
     from hpc_nas.spaces.registry import load_space
     from hpc_nas.training.cache import data_cache_dir
     from hpc_nas.training.preparation import prepare
 
     summary = prepare(configuration.data, cache_dir=data_cache_dir())
     make_preset(configuration, chance_accuracy=summary.chance_accuracy)
-    make_strategy(
-        configuration.search,
+    context = SearchContext(
         space=load_space(configuration.space),
         problem=summary.problem,
         seed=configuration.campaign.seed,
+        num_candidates=configuration.campaign.num_candidates,
     )
+    make_strategy(configuration.search, context=context, limits=configuration.constraints)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -81,7 +81,8 @@ class Candidate(_Value):
     num_parameters: int = Field(ge=0, description="trainable weights")
     num_layers: int = Field(ge=0, description="layers with weights")
     macs: int = Field(ge=0, description="multiply-adds of one forward pass of one sample")
-    redraws: int = Field(ge=0, default=0, description="draws thrown away before it: their shapes collapsed")
+    redraws: int = Field(ge=0, default=0, description="draws thrown away before it, for whatever reason")
+    beyond_limits: int = Field(ge=0, default=0, description="of these: networks beyond the [constraints]")
 
 
 class Observation(_Value):

@@ -22,8 +22,9 @@ from hpc_nas.records.ledger import (
     InterruptionIgnored,
     LedgerWriter,
     ResultIgnored,
+    SpaceExhausted,
 )
-from hpc_nas.search.strategy import Strategy
+from hpc_nas.search.strategy import Strategy, Supply
 from hpc_nas.values import Outcome, State
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,17 @@ class Books:
         """Append an event and take it into account. Raises RecordError; then it did not happen."""
         self._ledger.append(event)
         self.state.apply(event)
+
+    @property
+    def supply(self) -> Supply:
+        """Has the strategy a candidate to give?"""
+        return self._strategy.supply if self.state.num_new else Supply.EXHAUSTED
+
+    def exhaust(self) -> None:
+        """The strategy has none left: the campaign is over with those that were drawn."""
+        num_drawn = self.state.num_drawn
+        logger.warning("the space is exhausted: %d candidates are all that the strategy has", num_drawn)
+        self.record(SpaceExhausted(num_candidates=num_drawn, time_s=time.time()))
 
     def draw(self) -> Entry:
         """The strategy's next candidate. Raises SpaceError where the space yields none."""

@@ -17,6 +17,7 @@ from hpc_nas.campaign.promoter import Promoter
 from hpc_nas.campaign.state import Entry
 from hpc_nas.configuration import Configuration
 from hpc_nas.group import protocol
+from hpc_nas.search.strategy import Supply
 
 
 class HandOut:
@@ -70,7 +71,9 @@ class HandOut:
             return waiting
         if (promoted := self._promoter.next()) is not None:
             return self._state.entries[promoted]
-        return self._books.draw() if self._state.num_new else None
+        if self._state.num_new and self._books.supply is Supply.EXHAUSTED:
+            self._books.exhaust()
+        return self._books.draw() if self._books.supply is Supply.READY else None
 
     def settle(self) -> None:
         """If nothing runs, waits, can be drawn or is promoted: what is paused has its outcome."""

@@ -8,6 +8,7 @@ import estimator
 from hpc_nas.configuration import Configuration, SearchSection
 from hpc_nas.group.judge import make_preset
 from hpc_nas.search.registry import make_strategy
+from hpc_nas.search.sampling import SearchContext
 from hpc_nas.search.strategy import Strategy
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
@@ -30,13 +31,17 @@ def prepare_campaign(configuration: Configuration) -> Prepared:
     summary = prepare(configuration.data, cache_dir=data_cache_dir())
     preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
     space = load_space(configuration.space)
-    strategy = make_strategy(
-        configuration.search, space=space, problem=summary.problem, seed=configuration.campaign.seed
+    context = SearchContext(
+        space=space,
+        problem=summary.problem,
+        seed=configuration.campaign.seed,
+        num_candidates=configuration.campaign.num_candidates,
     )
+    strategy = make_strategy(configuration.search, context=context, limits=configuration.constraints)
     _check_batch_size(configuration, num_train=summary.num_train, space=space)
     # Drawn and thrown away. A space without a network is found here, and what the first draw loads, which takes seconds
     # where files are cold, keeps no worker group waiting for a sign of life.
-    make_strategy(SearchSection(), space=space, problem=summary.problem, seed=0).ask(0)
+    make_strategy(SearchSection(), context=context, limits=configuration.constraints).ask(0)
     return Prepared(summary=summary, preset=preset, strategy=strategy)
 
 

@@ -8,7 +8,7 @@ from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.configuration import Configuration, Mode
-from hpc_nas.records.ledger import read_ledger
+from hpc_nas.records.ledger import CandidateDrawn, CandidateEnded, Event, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.strategy import Strategy
 
@@ -25,10 +25,17 @@ def restored_state(
         if ledger.damaged_tail is not None:
             logger.warning("%s: dropped a damaged last line", directory.ledger_path)
         for event in ledger.events:
-            state.apply(event)
-    for number in sorted(state.entries):
-        strategy.restore(state.entries[number].candidate, state.entries[number].outcome)
+            _replay(event, state, strategy)
     return state
+
+
+def _replay(event: Event, state: CampaignState, strategy: Strategy) -> None:
+    """The strategy hears of draws and outcomes in the order in which it heard of them."""
+    state.apply(event)
+    if isinstance(event, CandidateDrawn):
+        strategy.restore(event.candidate)
+    elif isinstance(event, CandidateEnded):
+        strategy.tell(state.entries[event.outcome.candidate].candidate, event.outcome)
 
 
 def restored_history(configuration: Configuration, *, directory: RunDirectory) -> HistoryKeeper:

@@ -19,6 +19,7 @@ from hpc_nas.records.ledger import (
     Event,
     GroupEnded,
     GroupStarted,
+    SpaceExhausted,
 )
 from hpc_nas.values import Candidate, Outcome, Reason, State
 
@@ -73,6 +74,8 @@ class CampaignState:
             self.num_ended += entry.outcome is None
             entry.outcome, entry.suspect = event.outcome, False
             self._move(entry, event.outcome.state)
+        elif isinstance(event, SpaceExhausted):
+            self.num_candidates = min(self.num_candidates, event.num_candidates)
         elif isinstance(event, GroupStarted):
             self.open_groups.add(event.group)
         elif isinstance(event, GroupEnded):

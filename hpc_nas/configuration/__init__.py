@@ -17,17 +17,23 @@ from hpc_nas.configuration.schema import (
     EstimatorSection,
     GroupSection,
     Mode,
+    TrainingSection,
+)
+from hpc_nas.configuration.search import (
+    ConstraintsSection,
+    FinalistsSection,
     SearchSection,
     SpaceSection,
-    TrainingSection,
 )
 
 __all__ = [
     "CampaignSection",
     "Configuration",
+    "ConstraintsSection",
     "DataSection",
     "DeviceVariable",
     "EstimatorSection",
+    "FinalistsSection",
     "GroupSection",
     "Mode",
     "NodeLauncher",

@@ -13,7 +13,17 @@ from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
-CAMPAIGN_TABLES = ("campaign", "data", "space", "search", "training", "estimator", "checkpoints")
+CAMPAIGN_TABLES = (
+    "campaign",
+    "data",
+    "space",
+    "search",
+    "constraints",
+    "training",
+    "estimator",
+    "checkpoints",
+    "finalists",
+)
 PLATFORM_TABLES = ("platform", "group")
 
 RENAMED = {("group", "num_groups"): "groups_per_node"}  # keys of earlier versions

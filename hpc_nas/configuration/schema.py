@@ -1,23 +1,29 @@
 """The resolved configuration of a campaign: one frozen model per table, with defaults and limits.
 
-Tables of a campaign file: campaign, data, space, search, training, estimator, checkpoints. Tables of a platform file:
-platform, group. Open tables (`space`, `search`, `estimator.settings`) carry keys that the named space,
-strategy or preset checks itself.
+Tables of a campaign file: campaign, data, space, search, constraints, training, estimator, checkpoints, finalists.
+Tables of a platform file: platform, group. Open tables (`space`, `search`, `estimator.settings`) carry keys that the
+named space, strategy or preset checks itself.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from hpc_nas.configuration.audit import is_audited
 from hpc_nas.configuration.platform import Placement, PlatformSection
+from hpc_nas.configuration.search import (
+    ConstraintsSection,
+    FinalistsSection,
+    Scalar,
+    SearchSection,
+    SpaceSection,
+)
 from hpc_nas.configuration.section import Positive, Section
 from hpc_nas.configuration.shape import problems
 
-Scalar = bool | int | float | str
 WARN_MARGIN_S = 30.0  # the scheduler's signal comes this long before a drain must have begun
 
 
@@ -26,15 +32,6 @@ class Mode(StrEnum):
 
     STOP = "stop"  # signal the trainer
     OBSERVE = "observe"  # record it and let the network train to the full budget (ground truth)
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, Scalar):
-        raise ValueError("an option is true or false, a number, or a text; no date, list or table")
-    return value
-
-
-_Option = Annotated[Any, AfterValidator(_scalar)]
 
 
 class CampaignSection(Section):
@@ -55,30 +52,6 @@ class DataSection(Section):
     validation_fraction: float = Field(default=0.2, gt=0.0, lt=1.0, description="cut from the training data")
     validate_on_test: bool = Field(default=False, description="validate on the test set, as the papers do")
     seed: int = Field(default=0, ge=0, description="cuts and subsets are the same for all candidates")
-
-
-class SpaceSection(BaseModel):
-    """The search space by name; every other key is an option of that space."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Option]
-    name: str = "random-cnn"
-
-    @property
-    def options(self) -> dict[str, Scalar]:
-        return dict(self.__pydantic_extra__ or {})
-
-
-class SearchSection(BaseModel):
-    """The search strategy by name; every other key is an option of that strategy."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Option]
-    name: str = "random"
-
-    @property
-    def options(self) -> dict[str, Scalar]:
-        return dict(self.__pydantic_extra__ or {})
 
 
 class TrainingSection(Section):
@@ -178,9 +151,11 @@ class Configuration(Section):
     data: DataSection = DataSection()
     space: SpaceSection = SpaceSection()
     search: SearchSection = SearchSection()
+    constraints: ConstraintsSection = ConstraintsSection()
     training: TrainingSection = TrainingSection()
     estimator: EstimatorSection = EstimatorSection()
     checkpoints: CheckpointsSection = CheckpointsSection()
+    finalists: FinalistsSection = FinalistsSection()
     platform: PlatformSection = PlatformSection()
     group: GroupSection = GroupSection()
 

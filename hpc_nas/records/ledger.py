@@ -53,6 +53,13 @@ class CandidateDrawn(_Event):
     candidate: Candidate
 
 
+class SpaceExhausted(_Event):
+    """The strategy has no further candidate: the campaign has no more than these."""
+
+    event: Literal["space_exhausted"] = "space_exhausted"
+    num_candidates: int
+
+
 class GroupStarted(_Event):
     """A worker group is about to be launched."""
 
@@ -163,6 +170,7 @@ class CampaignClosed(_Event):
 Event = (
     CampaignOpened
     | CandidateDrawn
+    | SpaceExhausted
     | GroupStarted
     | GroupReported
     | GroupEnded

@@ -1,102 +1,109 @@
-"""Any Optuna sampler as a search strategy, over an in-memory study that the ledger can rebuild.
+"""Any sampler of Optuna's kind as a search strategy, over an in-memory study that the ledger can rebuild.
 
-What the study is told: a finished or stopped candidate is a COMPLETE trial whose value is the outcome's
-*estimate* (percent, maximized); the spread stands beside it as the trial's user attribute `spread` (samplers
-of Optuna do not use it). A failed or cancelled candidate, or one without an estimate, is a FAIL trial, which
+What the study is told: a finished or stopped candidate is a COMPLETE trial whose values are those of the sampling's
+objectives: the outcome's *estimate* (percent, maximized) above all; the spread stands beside it as the trial's user
+attribute `spread`. A failed or cancelled candidate, or one without an estimate, is a FAIL trial, which
 samplers pass over. Every trial of a candidate has the user attribute `candidate`, its number.
 
-A draw that collapses stays a RUNNING trial until its candidate is found: a sampler that counts running trials
-as bad ones (TPE with its constant liar) moves away instead of drawing the like again. Then it becomes a FAIL
-trial and has no effect any more, so the ledger need not hold it.
+A draw that collapses, or is beyond the limits, stays a RUNNING trial until its candidate is found: a sampler that
+counts running trials as bad ones (TPE with its constant liar) moves away instead of drawing the like again. Then it
+becomes a FAIL trial and has no effect any more, so the ledger need not hold it.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import Trial, TrialState, create_trial
 
+from hpc_nas.configuration import ConstraintsSection
 from hpc_nas.errors import SpaceError
+from hpc_nas.search.limits import BeyondLimits, check_limits
+from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
-from hpc_nas.search.strategy import Strategy
-from hpc_nas.spaces.problem import Problem
-from hpc_nas.spaces.space import CollapsedShape, Space
-from hpc_nas.values import Candidate, Outcome, State
+from hpc_nas.search.strategy import Strategy, Supply
+from hpc_nas.spaces.description import Description
+from hpc_nas.spaces.space import CollapsedShape
+from hpc_nas.values import Candidate, Outcome
 
 __all__ = ["OptunaStrategy"]
 
-_MEASURED = (State.FINISHED, State.STOPPED)
 _MAX_GUIDED_REDRAWS = 20  # then draws are random: a sampler may insist on what collapses
+_NO_LIMITS = ConstraintsSection()
 
 
 class OptunaStrategy(Strategy):
-    """A sampler over a space; every draw gets a sampler of its own, made from the seed of that draw."""
+    """A sampling over a space; every draw gets a sampler of its own, made from the seed of that draw."""
 
     def __init__(
         self,
+        sampling: Sampling,
         *,
-        space: Space,
-        problem: Problem,
-        seed: int,
-        make_sampler: Callable[[int], BaseSampler],
+        context: SearchContext,
+        limits: ConstraintsSection = _NO_LIMITS,
         max_redraws: int = 1000,
     ) -> None:
-        """`seed` is the campaign's; `make_sampler` takes the seed of a draw.
-
-        After `max_redraws` collapsed draws for one candidate the space is taken to hold no network.
-        """
-        self._space = space
-        self._problem = problem
-        self._seed = seed
-        self._make_sampler = make_sampler
+        """After `max_redraws` draws in vain for one candidate the space is taken to hold no network."""
+        self._sampling = sampling
+        self._context = context
+        self._limits = limits
         self._max_redraws = max_redraws
         self._known: set[int] = set()
         self._running: dict[int, Trial] = {}
         with _quiet():
-            self._study = optuna.create_study(direction="maximize", sampler=RandomSampler(seed=0))
+            self._study = optuna.create_study(
+                directions=[objective.direction for objective in sampling.objectives],
+                sampler=RandomSampler(seed=0),
+            )
 
     @property
     def study(self) -> optuna.Study:
         """The study behind the strategy, to look at only: the ledger knows nothing of changes made here."""
         return self._study
 
+    @property
+    def supply(self) -> Supply:
+        return Supply.EXHAUSTED if self._sampling.is_exhausted else Supply.READY
+
     def ask(self, number: int) -> Candidate:
         self._claim(number)
-        collapsed: list[Trial] = []
+        in_vain: list[Trial] = []
         reasons: Counter[str] = Counter()
+        num_beyond = 0
         try:
-            while len(collapsed) <= self._max_redraws:
+            while len(in_vain) <= self._max_redraws:
                 with _quiet():
-                    self._study.sampler = self._sampler(number, redraw=len(collapsed))
+                    self._study.sampler = self._sampler(number, redraw=len(in_vain))
                     trial = self._study.ask()
                 try:
-                    description = self._space.draw(trial, self._problem)
+                    description = self._draw(trial)
                 except CollapsedShape as error:
                     reasons[str(error).partition(":")[0]] += 1
-                    collapsed.append(trial)
+                    num_beyond += isinstance(error, BeyondLimits)
+                    in_vain.append(trial)
                     continue
                 except SpaceError:
-                    collapsed.append(trial)
+                    in_vain.append(trial)
                     raise
                 self._start(trial, number)
                 return Candidate(
                     number=number,
-                    seed=candidate_seed(self._seed, number),
+                    seed=candidate_seed(self._context.seed, number),
                     parameters=trial.params,
                     num_parameters=description.num_parameters,
                     num_layers=description.num_layers,
                     macs=description.macs,
-                    redraws=len(collapsed),
+                    redraws=len(in_vain),
+                    beyond_limits=num_beyond,
                 )
         finally:
             with _quiet():
-                for trial in collapsed:
+                for trial in in_vain:
                     self._study.tell(trial, state=TrialState.FAIL)
         raise self._no_network(number, reasons)
 
@@ -106,38 +113,52 @@ class OptunaStrategy(Strategy):
             raise ValueError(f"candidate {candidate.number} is not running: never asked for, or told before")
         for name, value in _attributes(outcome).items():
             trial.set_user_attr(name, value)
+        values = self._values(candidate, outcome)
         with _quiet():
-            self._study.tell(trial, _value(outcome), state=_state(outcome))
+            told = self._study.tell(trial, values, state=_state(values))
+        self._sampling.told(told)
 
-    def restore(self, candidate: Candidate, outcome: Outcome | None) -> None:
+    def restore(self, candidate: Candidate) -> None:
         self._claim(candidate.number)
-        distributions = self._space.distributions(candidate.parameters, self._problem)
+        space, problem = self._context.space, self._context.problem
+        distributions = space.distributions(candidate.parameters, problem)
         with _quiet():
-            if outcome is None:
-                self._study.sampler = RandomSampler(seed=0)  # draws nothing: every parameter is given
-                self._study.enqueue_trial(candidate.parameters)
-                trial = self._study.ask(distributions)
-                self._start(trial, candidate.number)
-                return
-            self._study.add_trial(
-                create_trial(
-                    state=_state(outcome),
-                    value=_value(outcome),
-                    params=candidate.parameters,
-                    distributions=distributions,
-                    user_attrs={"candidate": candidate.number, **_attributes(outcome)},
-                )
-            )
+            self._study.sampler = RandomSampler(seed=0)  # draws nothing: every parameter is given
+            self._study.enqueue_trial(candidate.parameters)
+            trial = self._study.ask(distributions)
+        self._start(trial, candidate.number)
+
+    def pause(self, candidate: Candidate, *, epochs: float, accuracy: float) -> None:
+        pass  # its trial runs on
+
+    def learn(self, candidate: Candidate, outcome: Outcome) -> None:
+        space, problem = self._context.space, self._context.problem
+        values = self._values(candidate, outcome)
+        trial = create_trial(
+            state=_state(values),
+            values=values,
+            params=candidate.parameters,
+            distributions=space.distributions(candidate.parameters, problem),
+            user_attrs=_attributes(outcome),
+        )
+        with _quiet():
+            self._study.add_trial(trial)
+        self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
+
+    def _draw(self, trial: Trial) -> Description:
+        description = self._context.space.draw(trial, self._context.problem)
+        check_limits(description, self._limits)
+        return description
 
     def _sampler(self, number: int, *, redraw: int) -> BaseSampler:
-        seed = draw_seed(self._seed, number, redraw)
-        return self._make_sampler(seed) if redraw <= _MAX_GUIDED_REDRAWS else RandomSampler(seed=seed)
+        seed = draw_seed(self._context.seed, number, redraw)
+        return self._sampling.sampler(seed) if redraw <= _MAX_GUIDED_REDRAWS else RandomSampler(seed=seed)
 
     def _no_network(self, number: int, reasons: Counter[str]) -> SpaceError:
         counts = ", ".join(f"{what} {count} times" for what, count in reasons.most_common())
         return SpaceError(
-            f"space {self._space.name!r}: no network for {self._problem} in {reasons.total()} draws of "
-            f"candidate {number}; collapsed: {counts}. Loosen these limits under [space]"
+            f"space {self._context.space.name!r}: no network for {self._context.problem} in {reasons.total()} draws "
+            f"of candidate {number}; in vain: {counts}. Loosen these limits under [space] or [constraints]"
         )
 
     def _claim(self, number: int) -> None:
@@ -149,16 +170,15 @@ class OptunaStrategy(Strategy):
         trial.set_user_attr("candidate", number)
         self._running[number] = trial
 
+    def _values(self, candidate: Candidate, outcome: Outcome) -> list[float] | None:
+        """What the study is told, one for each objective; None where one of them is unknown."""
+        values = [objective.value(candidate, outcome) for objective in self._sampling.objectives]
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
 
-def _value(outcome: Outcome) -> float | None:
-    """What the study maximizes: the estimate in percent; None where there is none to be told."""
-    if outcome.state not in _MEASURED or outcome.estimate is None or not math.isfinite(outcome.estimate):
-        return None
-    return outcome.estimate
 
-
-def _state(outcome: Outcome) -> TrialState:
-    return TrialState.FAIL if _value(outcome) is None else TrialState.COMPLETE
+def _state(values: list[float] | None) -> TrialState:
+    return TrialState.FAIL if values is None else TrialState.COMPLETE
 
 
 def _attributes(outcome: Outcome) -> dict[str, float | str | None]:

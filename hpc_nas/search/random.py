@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 
-__all__ = ["random_sampler"]
+from hpc_nas.search.sampling import Memoryless, Sampling, SearchContext
+
+__all__ = ["random_search"]
 
 
-def random_sampler(seed: int) -> BaseSampler:
+def random_search(context: SearchContext) -> Sampling:
     """Optuna's RandomSampler. It has no options."""
-    return RandomSampler(seed=seed)
+    return Memoryless(lambda seed: RandomSampler(seed=seed))

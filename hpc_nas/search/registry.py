@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-from optuna.samplers import BaseSampler
-
-from hpc_nas.configuration import SearchSection
+from hpc_nas.configuration import ConstraintsSection, SearchSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import ConfigurationError
+from hpc_nas.search.generational import Generational
 from hpc_nas.search.optuna_strategy import OptunaStrategy
-from hpc_nas.search.random import random_sampler
+from hpc_nas.search.random import random_search
+from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.strategy import Strategy
-from hpc_nas.search.tpe import tpe_sampler
+from hpc_nas.search.tpe import tpe
 from hpc_nas.spaces.options import resolve_options
-from hpc_nas.spaces.problem import Problem
-from hpc_nas.spaces.space import Space
 
-__all__ = ["SAMPLERS", "make_strategy"]
+__all__ = ["STRATEGIES", "make_strategy"]
 
-SAMPLERS: dict[str, Callable[..., BaseSampler]] = {"random": random_sampler, "tpe": tpe_sampler}
-"""`function(seed, **options) -> sampler`, by the name that a campaign file uses."""
+STRATEGIES: dict[str, Callable[..., Sampling]] = {
+    "random": random_search,
+    "tpe": tpe,
+}
+"""`function(context, **options) -> Sampling`, by the name that a campaign file uses."""
+
+_NO_LIMITS = ConstraintsSection()
 
 
-def make_strategy(section: SearchSection, *, space: Space, problem: Problem, seed: int) -> Strategy:
-    """The strategy that `[search]` names, over `space`, for a campaign with this seed.
+def make_strategy(
+    section: SearchSection, *, context: SearchContext, limits: ConstraintsSection = _NO_LIMITS
+) -> Strategy:
+    """The strategy that `[search]` names, for the campaign and the space of `context`, within `limits`.
 
     Raises ConfigurationError for an unknown name or option (the nearest is offered) and a value out of range.
     """
-    if section.name not in SAMPLERS:
+    if section.name not in STRATEGIES:
         raise ConfigurationError(
-            f"[search]: unknown strategy {section.name!r}{nearest(section.name, SAMPLERS)}"
+            f"[search]: unknown strategy {section.name!r}{nearest(section.name, STRATEGIES)}"
         )
-    make_sampler = SAMPLERS[section.name]
+    make_sampling = STRATEGIES[section.name]
     options = resolve_options(
-        make_sampler,
+        make_sampling,
         section.options,
-        leading=("seed",),
+        leading=("context",),
         where=f"[search] {section.name}",
         error=ConfigurationError,
     )
-    return OptunaStrategy(
-        space=space, problem=problem, seed=seed, make_sampler=partial(make_sampler, **options)
-    )
+    strategy = OptunaStrategy(make_sampling(context, **options), context=context, limits=limits)
+    return strategy if section.generation is None else Generational(strategy, size=section.generation)

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import TPESampler
 from pydantic import Field
 
-__all__ = ["tpe_sampler"]
+from hpc_nas.search.sampling import Memoryless, Sampling, SearchContext
+
+__all__ = ["tpe"]
 
 Positive = Annotated[int, Field(ge=1)]
 
 
-def tpe_sampler(
-    seed: int,
+def tpe(
+    context: SearchContext,
     *,
     n_startup_trials: Annotated[int, Field(ge=0)] = 10,
     n_ei_candidates: Positive = 24,
     constant_liar: bool = True,
-) -> BaseSampler:
+) -> Sampling:
     """Optuna's TPESampler, each parameter on its own: parameters come and go with the depth of a network.
 
     The first `n_startup_trials` candidates are random. `constant_liar` counts running candidates as bad ones,
     so that trainers that ask at the same time do not get near-copies.
     """
-    return TPESampler(
-        seed=seed,
-        n_startup_trials=n_startup_trials,
-        n_ei_candidates=n_ei_candidates,
-        constant_liar=constant_liar,
-        multivariate=False,
+    return Memoryless(
+        lambda seed: TPESampler(
+            seed=seed,
+            n_startup_trials=n_startup_trials,
+            n_ei_candidates=n_ei_candidates,
+            constant_liar=constant_liar,
+            multivariate=False,
+        )
     )

@@ -21,8 +21,17 @@ PUBLIC = {
         *("Promotion", "Reason", "Resumed", "Source", "Standing", "preset", "presets"),
     },
     "hpc_nas.configuration": {
-        *("CampaignSection", "Configuration", "DataSection", "DeviceVariable", "EstimatorSection"),
-        *("GroupSection", "Mode", "NodeLauncher", "Placement", "PlatformSection", "RankLauncher"),
+        *("CampaignSection", "Configuration", "ConstraintsSection", "DataSection", "DeviceVariable"),
+        *(
+            "EstimatorSection",
+            "FinalistsSection",
+            "GroupSection",
+            "Mode",
+            "NodeLauncher",
+            "Placement",
+            "PlatformSection",
+            "RankLauncher",
+        ),
         *("Scheduler", "SearchSection", "SpaceSection", "TrainingSection"),
         *("load_configuration", "parse_setting", "parse_walltime", "read_configuration"),
     },
@@ -34,7 +43,7 @@ PUBLIC = {
         *("CampaignRecord", "assemble", "load_record", "read_archive", "write_archive"),
     },
     "hpc_nas.records.row_file": {"RowFileReader", "RowFileWriter"},
-    "hpc_nas.search": {"Strategy", "make_strategy"},
+    "hpc_nas.search": {"SearchContext", "Strategy", "Supply", "make_strategy"},
     "hpc_nas.spaces": {"Problem", "Recipe"},
     "hpc_nas.values": {
         *("FINAL_STATES", "REASONS", "Candidate", "Observation", "Outcome", "Reason", "State"),

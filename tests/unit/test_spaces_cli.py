@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpc_nas.configuration import SearchSection, SpaceSection
-from hpc_nas.search import make_strategy
+from hpc_nas.search import SearchContext, make_strategy
 from hpc_nas.spaces import Problem
 from hpc_nas.spaces.registry import SPACES, load_space
 from tests.unit.cli_harness import invoke, move_apart, refusal
@@ -39,7 +39,10 @@ def test_networks_are_a_random_campaign_s_first_candidates() -> None:
     shown = json.loads(done.out)
     problem = Problem(channels=1, height=8, width=8, num_classes=4)
     space = load_space(SpaceSection(name="metaqnn", max_layers=3, dropout="none"))
-    strategy = make_strategy(SearchSection(name="random"), space=space, problem=problem, seed=7)
+    strategy = make_strategy(
+        SearchSection(name="random"),
+        context=SearchContext(space=space, problem=problem, seed=7, num_candidates=3),
+    )
     assert shown["networks"] == [
         strategy.ask(number).model_dump(exclude={"number", "seed"}) for number in range(3)
     ]

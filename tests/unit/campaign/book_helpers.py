@@ -35,7 +35,13 @@ class Mute(Strategy):
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """Nothing to learn."""
 
-    def restore(self, candidate: Candidate, outcome: Outcome | None) -> None:
+    def restore(self, candidate: Candidate) -> None:
+        """Nothing to learn."""
+
+    def pause(self, candidate: Candidate, *, epochs: float, accuracy: float) -> None:
+        """Nothing to learn."""
+
+    def learn(self, candidate: Candidate, outcome: Outcome) -> None:
         """Nothing to learn."""
 
 

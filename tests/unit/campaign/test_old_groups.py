@@ -38,13 +38,13 @@ from hpc_nas.records.ledger import (
 )
 from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.search.strategy import Strategy
 from hpc_nas.values import Candidate, Outcome, Reason, State
+from tests.unit.campaign.book_helpers import Mute
 
 GRACE_S = 8.0
 
 
-class TellTale(Strategy):
+class TellTale(Mute):
     """A strategy that only remembers what it was told."""
 
     def __init__(self) -> None:
@@ -55,9 +55,6 @@ class TellTale(Strategy):
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         self.told.append((candidate.number, outcome))
-
-    def restore(self, candidate: Candidate, outcome: Outcome | None) -> None:
-        """The state was restored elsewhere."""
 
 
 class Resumed:

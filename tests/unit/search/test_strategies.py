@@ -11,9 +11,10 @@ from torch import nn
 
 from hpc_nas.configuration import SearchSection, SpaceSection
 from hpc_nas.errors import ConfigurationError, SpaceError
-from hpc_nas.search import Strategy, make_strategy
+from hpc_nas.search import SearchContext, Strategy, make_strategy
 from hpc_nas.search.optuna_strategy import OptunaStrategy
-from hpc_nas.search.random import random_sampler
+from hpc_nas.search.random import random_search
+from hpc_nas.search.sampling import Memoryless
 from hpc_nas.search.seeding import candidate_seed, draw_seed
 from hpc_nas.spaces import Problem
 from hpc_nas.spaces.registry import load_space
@@ -26,8 +27,12 @@ SMALL = load_space(SpaceSection(name="random-cnn", max_conv_layers=3, max_filter
 Log = list[tuple[Candidate, Outcome | None]]
 
 
+def context(space: Space = SMALL, *, seed: int = 1) -> SearchContext:
+    return SearchContext(space=space, problem=PROBLEM, seed=seed, num_candidates=40)
+
+
 def strategy(name: str, *, space: Space = SMALL, seed: int = 5, **options: Any) -> Strategy:
-    return make_strategy(SearchSection(name=name, **options), space=space, problem=PROBLEM, seed=seed)
+    return make_strategy(SearchSection(name=name, **options), context=context(space, seed=seed))
 
 
 def outcome(candidate: Candidate) -> Outcome:
@@ -72,8 +77,10 @@ def test_same_seed_gives_the_same_sequence_and_another_seed_another(name: str) -
 def test_a_restored_strategy_goes_on_as_if_never_interrupted(name: str) -> None:
     uninterrupted, restored = strategy(name), strategy(name)
     log = run(uninterrupted, numbers=range(20))
-    for entry in log:
-        restored.restore(*entry)
+    for candidate, ended in log:
+        restored.restore(candidate)
+        if ended is not None:
+            restored.tell(candidate, ended)
     in_flight = [candidate for candidate, ended in log if ended is None]
     assert len(in_flight) == 3
     for number, running in enumerate(in_flight, start=20):
@@ -150,10 +157,7 @@ def test_a_sampler_that_insists_on_a_collapsed_shape_gives_way_to_random_draws()
             return 1
 
     stubborn = OptunaStrategy(
-        space=Space(name="own", function=collapsing),
-        problem=PROBLEM,
-        seed=1,
-        make_sampler=lambda _: Stubborn(),
+        Memoryless(lambda _: Stubborn()), context=context(Space(name="own", function=collapsing))
     )
     candidate = stubborn.ask(0)
     assert candidate.parameters == {"width": 8}
@@ -165,23 +169,18 @@ def test_a_space_without_networks_is_an_error_with_the_counts() -> None:
         width = trial.suggest_int("width", 1, 2)
         raise CollapsedShape("hidden: too narrow" if width == 1 else "max_parameters: too many")
 
-    some_strategy = OptunaStrategy(
-        space=Space(name="own", function=hopeless),
-        problem=PROBLEM,
-        seed=1,
-        make_sampler=random_sampler,
-        max_redraws=29,
-    )
+    some_context = context(Space(name="own", function=hopeless))
+    some_strategy = OptunaStrategy(random_search(some_context), context=some_context, max_redraws=29)
     with pytest.raises(SpaceError) as caught:
         some_strategy.ask(3)
     assert str(caught.value) == (
-        "space 'own': no network for 1x8x8 images, 10 classes in 30 draws of candidate 3; collapsed: "
-        "max_parameters 16 times, hidden 14 times. Loosen these limits under [space]"
+        "space 'own': no network for 1x8x8 images, 10 classes in 30 draws of candidate 3; in vain: "
+        "max_parameters 16 times, hidden 14 times. Loosen these limits under [space] or [constraints]"
     )
 
 
 def test_the_study_is_told_estimates_spreads_and_failures() -> None:
-    some_strategy = OptunaStrategy(space=SMALL, problem=PROBLEM, seed=2, make_sampler=random_sampler)
+    some_strategy = OptunaStrategy(random_search(context()), context=context())
     stopped, finished, failed, unknown, running = (some_strategy.ask(number) for number in range(5))
     endings = {
         0: Outcome(
@@ -216,7 +215,7 @@ def test_asking_or_telling_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="candidate 0 was asked for or restored before"):
         some_strategy.ask(0)
     with pytest.raises(ValueError, match="candidate 0 was asked for or restored before"):
-        some_strategy.restore(candidate, None)
+        some_strategy.restore(candidate)
     some_strategy.tell(candidate, outcome(candidate))
     with pytest.raises(ValueError, match="candidate 0 is not running"):
         some_strategy.tell(candidate, outcome(candidate))
@@ -225,9 +224,8 @@ def test_asking_or_telling_twice_is_refused() -> None:
 def test_a_candidate_of_another_space_can_not_be_restored() -> None:
     candidate = strategy("random").ask(0)
     foreign = candidate.model_copy(update={"parameters": {**candidate.parameters, "conv1_filters": 17}})
-    for ending in (None, outcome(candidate)):
-        with pytest.raises(SpaceError, match="value 17 of the parameter 'conv1_filters' is out of the range"):
-            strategy("random").restore(foreign, ending)
+    with pytest.raises(SpaceError, match="value 17 of the parameter 'conv1_filters' is out of the range"):
+        strategy("random").restore(foreign)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +253,7 @@ def test_a_candidate_of_another_space_can_not_be_restored() -> None:
 )
 def test_an_unknown_strategy_or_option_is_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        make_strategy(SearchSection(name=name, **options), space=SMALL, problem=PROBLEM, seed=1)
+        make_strategy(SearchSection(name=name, **options), context=context())
     assert str(caught.value) == message
 
 

@@ -1,0 +1,63 @@
+"""How one strategy draws: a sampler of Optuna's kind for each draw, and what it remembers between draws."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from hpc_nas.search.objectives import ESTIMATE, Objective
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.space import Space
+
+__all__ = ["Memoryless", "Sampling", "SearchContext"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchContext:
+    """What a strategy may know of the campaign it is made for."""
+
+    space: Space
+    problem: Problem
+    seed: int
+    num_candidates: int
+
+
+class Sampling(ABC):
+    """Chooses parameters; everything random in a draw comes from the seed of that draw.
+
+    `objectives` are what trials are told, in this order. A sampler that chooses by earlier trials finds them in the
+    study, or remembers what it needs of them in `told`, which hears of every trial in the order in which they end,
+    on resume as well.
+    """
+
+    objectives: tuple[Objective, ...] = (ESTIMATE,)
+
+    @abstractmethod
+    def sampler(self, seed: int) -> BaseSampler:
+        """For one draw, whose seed (32 bits) this is; it may be asked again for each parameter of the draw."""
+
+    @abstractmethod
+    def told(self, trial: FrozenTrial) -> None:
+        """A trial has ended: COMPLETE with its values, or FAIL. Those that collapsed are not told."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Has everything been drawn that there is?"""
+        return False
+
+
+class Memoryless(Sampling):
+    """Finds in the study whatever it needs."""
+
+    def __init__(self, make_sampler: Callable[[int], BaseSampler]) -> None:
+        self._make_sampler = make_sampler
+
+    def sampler(self, seed: int) -> BaseSampler:
+        return self._make_sampler(seed)
+
+    def told(self, trial: FrozenTrial) -> None:
+        pass
