@@ -22,17 +22,8 @@ PUBLIC = {
     },
     "hpc_nas.configuration": {
         *("CampaignSection", "Configuration", "ConstraintsSection", "DataSection", "DeviceVariable"),
-        *(
-            "EstimatorSection",
-            "FinalistsSection",
-            "GroupSection",
-            "Mode",
-            "NodeLauncher",
-            "Placement",
-            "PlatformSection",
-            "RankLauncher",
-        ),
-        *("Scheduler", "SearchSection", "SpaceSection", "TrainingSection"),
+        *("EstimatorSection", "FinalistsSection", "GroupSection", "Mode", "NodeLauncher", "Placement"),
+        *("PlatformSection", "RankLauncher", "Scheduler", "SearchSection", "SpaceSection", "TrainingSection"),
         *("load_configuration", "parse_setting", "parse_walltime", "read_configuration"),
     },
     "hpc_nas.errors": {
