@@ -79,6 +79,8 @@ class Conductor:
                 self._pool.start_missing(before_start=self._on_group_start)
                 self._turn(0 if credits_open else POLL_MS)
                 credits_open = self._dispatch()
+                if not credits_open:
+                    self._handout.draw_ahead()
                 self._handout.settle()
                 if self._handout.is_out_of_time:
                     self._stop.request(WALLTIME)

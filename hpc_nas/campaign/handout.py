@@ -2,6 +2,7 @@
 
 A candidate is handed out when a group asks, and a group asks for a few more than it trains (`[group] prefetch`). So a
 promotion is weighed against all new candidates that no group holds yet; those that one holds ready are trained first.
+One new candidate is drawn while nothing else is to be done, before a group asks: a draw may take a second.
 Nothing is handed out that could not end, or be saved, before the group or the campaign must leave.
 """
 
@@ -37,6 +38,7 @@ class HandOut:
         self._promoter = promoter
         self._drain_s = configuration.group.drain_s
         self._can_save = configuration.checkpoints.enabled
+        self._draws_ahead = configuration.search.draw_ahead > 0
         self._num_trainers = configuration.group.trainers_per_node
         self._campaign_ends = self._leaves_at(deadline_time)
         self._group_ends: dict[int, float] = {}
@@ -67,10 +69,21 @@ class HandOut:
             return None
         if (suspect := self._state.next_queued(suspect=True)) is not None and not in_flight:
             return suspect
-        if (waiting := self._state.next_queued(suspect=False)) is not None:
+        waiting = self._state.next_queued(
+            suspect=False
+        )  # those that were drawn ahead have the highest numbers
+        if waiting is not None and waiting.attempt >= 0:
             return waiting
         if (promoted := self._promoter.next()) is not None:
             return self._state.entries[promoted]
+        return waiting or self._draw()
+
+    def draw_ahead(self) -> None:
+        """Draw the candidate that is handed out next, if none is there that waits."""
+        if self._draws_ahead and self._state.next_queued(suspect=False) is None:
+            self._draw()
+
+    def _draw(self) -> Entry | None:
         if self._state.num_new and self._books.supply is Supply.EXHAUSTED:
             self._books.exhaust()
         return self._books.draw() if self._books.supply is Supply.READY else None

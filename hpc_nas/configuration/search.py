@@ -42,6 +42,10 @@ class SearchSection(BaseModel):
         default=None,
         description="candidates of which all must end before the next is drawn; unset: none waits",
     )
+    draw_ahead: Annotated[int, Field(ge=0, le=1)] = Field(
+        default=1,
+        description="candidates drawn before a group asks: 1, or 0: by all that is known at the time",
+    )
     warm_start: tuple[str, ...] = Field(
         default=(), description="run directories or archives whose candidates the strategy begins with"
     )

@@ -11,7 +11,7 @@ import estimator
 from hpc_nas.campaign.fitting import CLOSING_S
 from hpc_nas.campaign.handout import HandOut
 from hpc_nas.campaign.promoter import Promoter
-from hpc_nas.configuration import Configuration, GroupSection
+from hpc_nas.configuration import Configuration, GroupSection, SearchSection
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.group import protocol
 from hpc_nas.records.ledger import AttemptLost, CandidateEnded, read_ledger
@@ -23,7 +23,14 @@ DRAIN_S = 20.0
 class Desk:
     """A hand-out over three candidates, with the promotion of `asha` at epochs 1 and 3."""
 
-    def __init__(self, books: Campaign, *, enabled: bool = True, deadline_time: float | None = None):
+    def __init__(
+        self,
+        books: Campaign,
+        *,
+        enabled: bool = True,
+        deadline_time: float | None = None,
+        search: SearchSection | None = None,
+    ):
         self.books = books
         self.now = 0.0
         preset = estimator.preset("asha", max_epochs=9.0, epochs_per_interval=1.0, chance_accuracy=10.0)
@@ -32,6 +39,7 @@ class Desk:
             Configuration(
                 group=GroupSection(drain_s=DRAIN_S, trainers_per_node=2),
                 checkpoints=CheckpointsSection(enabled=enabled),
+                search=search or SearchSection(),
             ),
             books=books.books,
             promoter=self.promoter,
@@ -71,6 +79,26 @@ def test_lost_ones_come_before_promoted_ones_and_these_before_new_ones(tmp_path:
             desk.pause(number, epoch=1.0, accuracy=accuracy)
         desk.lose(4)
         assert [desk.hand_out() for _ in range(4)] == [4, 1, 5, None]
+
+
+def test_one_candidate_is_drawn_ahead_and_promoted_ones_come_before_it(tmp_path: Path) -> None:
+    with campaign(tmp_path) as books:
+        books.state.num_candidates = 6
+        desk = Desk(books)
+        assert [desk.hand_out() for _ in range(3)] == [0, 1, 2]
+        for _ in range(2):
+            desk.handout.draw_ahead()
+            assert books.state.num_drawn == 4
+        for number, accuracy in ((0, 30.0), (1, 50.0), (2, 40.0)):
+            desk.pause(number, epoch=1.0, accuracy=accuracy)
+        assert [desk.hand_out() for _ in range(3)] == [1, 3, 4]
+
+
+def test_nothing_is_drawn_ahead_where_draws_are_to_know_all_there_is(tmp_path: Path) -> None:
+    with campaign(tmp_path) as books:
+        desk = Desk(books, search=SearchSection(draw_ahead=0))
+        desk.handout.draw_ahead()
+        assert books.state.num_drawn == 0
 
 
 def test_suspects_come_first_and_run_alone(tmp_path: Path) -> None:
