@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.campaigns import ROOT
+from bench.results_file import load_results_file, publish_results_file
 from bench.values import Appends, Conditions, Idle, Latencies, Throughput, Value
 
-RESULTS_NAME = "results.json"
 SCHEMA_VERSION = 1
 MEASURED = ("hpc_nas/**/*.py", "estimator/**/*.py", "configs/campaigns/*.toml", "constraints.txt")
 _LIST_OF_SCALARS = re.compile(r"\[\n[^\[\]{}\"]*\]")
@@ -53,24 +52,12 @@ class Results(Value):
 
 def load_results(directory: Path) -> Results:
     """The results so far; empty without a file. Raises ValueError for a file that is none of ours."""
-    path = directory / RESULTS_NAME
-    if not path.exists():
-        return Results()
-    try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(
-            f"{path}: no results of this benchmark; move it away, or give --output: {error}"
-        ) from error
+    return load_results_file(directory, Results)
 
 
 def save_results(results: Results, directory: Path) -> None:
     """Publish at once or not at all."""
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{RESULTS_NAME}.{os.getpid()}.tmp"
-    text = _LIST_OF_SCALARS.sub(_on_one_line, results.model_dump_json(indent=1))
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, directory / RESULTS_NAME)
+    publish_results_file(_LIST_OF_SCALARS.sub(_on_one_line, results.model_dump_json(indent=1)), directory)
 
 
 def part_key(configuration: Mapping[str, Any], environment: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,15 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench.results_file import load_results_file, publish_results_file
 from bench.values import Value
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from estimator_bench.sets import ROOT
 from estimator_bench.values import Entry, ForecastQuality, SetInfo, Speed
 
 __all__ = ["Results", "RunInfo", "key_of", "load_results", "save_results", "source_of"]
 
-RESULTS_NAME = "results.json"
 SCHEMA_VERSION = 1
 SOURCES = (
     "estimator/**/*.py",
@@ -80,24 +79,12 @@ class Results(Value):
 
 def load_results(directory: Path) -> Results:
     """The results so far; empty without a file. Raises ValueError for a file that is none of ours."""
-    path = directory / RESULTS_NAME
-    if not path.exists():
-        return Results()
-    try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(
-            f"{path}: no results of this benchmark; move it away, or give --output: {error}"
-        ) from error
+    return load_results_file(directory, Results)
 
 
 def save_results(results: Results, directory: Path) -> None:
     """Publish at once or not at all."""
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{RESULTS_NAME}.{os.getpid()}.tmp"
-    text = _INNERMOST.sub(_on_one_line, results.model_dump_json(indent=1))
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, directory / RESULTS_NAME)
+    publish_results_file(_INNERMOST.sub(_on_one_line, results.model_dump_json(indent=1)), directory)
 
 
 def source_of() -> str:

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.environment import background_cpu_percent, describe_environment
-from pydantic import ValidationError
+from bench.results_file import load_results_file, publish_results_file
 
 from fault_bench.values import Results
 from hpc_nas.campaign.provenance import source_commit
 
-RESULTS_NAME = "results.json"
-
 
 def load_results(directory: Path) -> Results:
     """The results so far; empty without a file. Raises ValueError for a file that is none of ours."""
-    path = directory / RESULTS_NAME
-    if not path.exists():
-        return Results()
-    try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(f"{path}: no results of this benchmark; move it away: {error}") from error
+    return load_results_file(directory, Results)
 
 
 def save_results(results: Results, directory: Path) -> None:
     """Publish at once or not at all."""
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{RESULTS_NAME}.{os.getpid()}.tmp"
-    temporary.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, directory / RESULTS_NAME)
+    publish_results_file(results.model_dump_json(indent=1), directory)
 
 
 def conditions(**configuration: Any) -> dict[str, Any]:
