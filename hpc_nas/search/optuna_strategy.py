@@ -3,7 +3,8 @@
 What the study is told: a finished or stopped candidate is a COMPLETE trial whose values are those of the sampling's
 objectives: the outcome's *estimate* (percent, maximized) above all; the spread stands beside it as the trial's user
 attribute `spread`. A failed or cancelled candidate, or one without an estimate, is a FAIL trial, which
-samplers pass over. Every trial of a candidate has the user attribute `candidate`, its number.
+samplers pass over. Every trial of a candidate has the user attribute `candidate`, its number; while it is drawn,
+and if it is drawn in vain, it has the number as `drawn_for` only.
 
 A draw that collapses, or is beyond the limits, stays a RUNNING trial until its candidate is found: a sampler that
 counts running trials as bad ones (TPE with its constant liar) moves away instead of drawing the like again. Then it
@@ -80,6 +81,7 @@ class OptunaStrategy(Strategy):
                 with _quiet():
                     self._study.sampler = self._sampler(number, redraw=len(in_vain))
                     trial = self._study.ask()
+                trial.set_user_attr("drawn_for", number)
                 try:
                     description = self._draw(trial)
                 except CollapsedShape as error:
@@ -148,6 +150,7 @@ class OptunaStrategy(Strategy):
     def _draw(self, trial: Trial) -> Description:
         description = self._context.space.draw(trial, self._context.problem)
         check_limits(description, self._limits)
+        self._sampling.check(trial)
         return description
 
     def _sampler(self, number: int, *, redraw: int) -> BaseSampler:
@@ -169,6 +172,7 @@ class OptunaStrategy(Strategy):
     def _start(self, trial: Trial, number: int) -> None:
         trial.set_user_attr("candidate", number)
         self._running[number] = trial
+        self._sampling.started(trial)
 
     def _values(self, candidate: Candidate, outcome: Outcome) -> list[float] | None:
         """What the study is told, one for each objective; None where one of them is unknown."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from hpc_nas.search.objectives import ESTIMATE, Objective
 from hpc_nas.spaces.problem import Problem
@@ -43,6 +43,12 @@ class Sampling(ABC):
     @abstractmethod
     def told(self, trial: FrozenTrial) -> None:
         """A trial has ended: COMPLETE with its values, or FAIL. Those that collapsed are not told."""
+
+    def check(self, trial: Trial) -> None:  # noqa: B027  # most take every network
+        """A network has been drawn. Raises CollapsedShape, `what: why`, to have another one drawn in its place."""
+
+    def started(self, trial: Trial) -> None:  # noqa: B027  # most need not know
+        """A drawn or restored candidate is in flight from now on; `told` hears of its end."""
 
     @property
     def is_exhausted(self) -> bool:
