@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from hpc_nas.configuration import TrainingSection
@@ -60,6 +61,11 @@ class Session:
         self._training = Sums(device)
         self._validation = Sums(device)
         self.intervals_done = 0
+
+    @property
+    def module(self) -> nn.Module:
+        """The network as it stands; to be looked at only."""
+        return self._module
 
     @property
     def batches(self) -> int:

@@ -69,10 +69,10 @@ class Steps:
                 if progress.batches == 0:
                     progress.first_batch_time = self._clock()
                 batch_started = time.perf_counter()
-                _run(session.train_batch)
+                run_guarded(session.train_batch)
                 progress.last_batch_s = time.perf_counter() - batch_started
                 progress.batches += 1
-            return _run(session.training_means)
+            return run_guarded(session.training_means)
         finally:
             progress.trained(time.perf_counter() - started)
 
@@ -81,8 +81,8 @@ class Steps:
         try:
             for _ in range(session.validation_batches_left):
                 self._leave_on_signal()
-                _run(session.validate_batch)
-            return _run(session.validation_means)
+                run_guarded(session.validate_batch)
+            return run_guarded(session.validation_means)
         finally:
             progress.validated(time.perf_counter() - started)
 
@@ -93,7 +93,8 @@ class Steps:
             raise Ended(signal)
 
 
-def _run(action: Callable[[], _Result]) -> _Result:
+def run_guarded(action: Callable[[], _Result]) -> _Result:
+    """The result of what runs a network's own code. Raises Ended where that fails."""
     result = guarded(action, building=False)
     if isinstance(result, Failure):
         raise Ended(result)

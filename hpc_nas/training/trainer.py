@@ -12,18 +12,21 @@ import torch
 from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.space import Space
+from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
 from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
 from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
 from hpc_nas.training.session import Session
 from hpc_nas.training.signals import GOES_ON, Signal
-from hpc_nas.training.steps import CheckSignal, Ended, Steps
+from hpc_nas.training.steps import CheckSignal, Ended, Steps, run_guarded
 from hpc_nas.values import Candidate, Observation, Reason
 
 logger = logging.getLogger(__name__)
 
 Observe = Callable[[Observation], None]
+_NO_WEIGHTS = NoWeights()
+_KEPT = "weights"  # in a checkpoint's state, beside what the session captures
 
 
 def train(
@@ -38,14 +41,16 @@ def train(
     checkpoints: Checkpoints,
     on_observation: Observe,
     check_signal: CheckSignal,
+    weights: Weights = _NO_WEIGHTS,
     clock: Callable[[], float] = time.time,
 ) -> TrainingEnd:
     """Train a candidate to its full budget, or until `check_signal` gives a signal to end the attempt.
 
     `check_signal` is called between batches, of training and of validation. `on_observation` gets each observation
     as soon as it is known; where the attempt goes on from a checkpoint, first those that came with it, marked as
-    carried. What the network's own code raises ends this candidate (see `failures`); what the callbacks raise goes
-    through. Raises DeviceLost. Whatever happens, no reference to the network is kept.
+    carried. `weights` sees the network after each, and what it holds goes into the checkpoints. What the network's own
+    code raises ends this candidate (see `failures`); what the callbacks raise goes through. Raises DeviceLost. Whatever
+    happens, no reference to the network is kept.
 
     The curve depends on the candidate, its seed, the data and the section alone: not on what this process trained
     before, nor on where the training was cut. `configure_torch` is called once, earlier.
@@ -55,6 +60,7 @@ def train(
         lambda: Session(candidate, space=space, problem=problem, data=data, section=section, device=device),
         progress,
         checkpoints=checkpoints,
+        weights=weights,
         where=f"candidate {candidate.number} attempt {attempt}",
     )
     if isinstance(session, Failure):
@@ -66,13 +72,20 @@ def train(
             on_observation(carried.model_copy(update={"attempt": attempt, "carried": True}))
         steps = Steps(session, progress, check_signal=check_signal, clock=clock)
         copies = _Copies(
-            session, progress, checkpoints=checkpoints, candidate=candidate, attempt=attempt, device=device
+            session,
+            progress,
+            checkpoints=checkpoints,
+            weights=weights,
+            candidate=candidate,
+            attempt=attempt,
+            device=device,
         )
         try:
             while session.intervals_done < session.intervals.num_intervals:
                 observation = steps.interval(candidate.number, attempt)
                 on_observation(observation)
                 progress.observed(observation)
+                run_guarded(partial(weights.validated, session.module, observation))
                 copies.after_validation()
             cause: Signal | Failure | Reason = Reason.FULL_BUDGET
         except Ended as ended:
@@ -89,13 +102,13 @@ def train(
 
 
 def _begin(
-    make: Callable[[], Session], progress: Progress, *, checkpoints: Checkpoints, where: str
+    make: Callable[[], Session], progress: Progress, *, checkpoints: Checkpoints, weights: Weights, where: str
 ) -> Session | Failure:
     """A session at the checkpoint, or at the candidate's start where there is none that fits."""
     session = guarded(make, building=True)
     if isinstance(session, Failure) or (checkpoint := checkpoints.load()) is None:
         return session
-    refusal = guarded(partial(_restore, session, checkpoint), building=True)
+    refusal = guarded(partial(_restore, session, weights, checkpoint), building=True)
     if not isinstance(refusal, Failure):
         progress.begin_at(checkpoint.standing)
         return session
@@ -107,13 +120,14 @@ def _begin(
     return guarded(make, building=True)
 
 
-def _restore(session: Session, checkpoint: Checkpoint) -> None:
+def _restore(session: Session, weights: Weights, checkpoint: Checkpoint) -> None:
     session.restore(checkpoint.state)
     standing = checkpoint.standing
     seen = (session.epochs, session.batches, session.intervals_done)
     stated = (standing.epochs, standing.batches, len(standing.observations))
     if seen != stated:
         raise ValueError(f"its state stands at (epochs, batches, validations) {seen}, its curve at {stated}")
+    weights.restore(checkpoint.state.get(_KEPT, {}))
 
 
 class _Copies:
@@ -125,6 +139,7 @@ class _Copies:
         progress: Progress,
         *,
         checkpoints: Checkpoints,
+        weights: Weights,
         candidate: Candidate,
         attempt: int,
         device: torch.device,
@@ -132,6 +147,7 @@ class _Copies:
         self._session = session
         self._progress = progress
         self._checkpoints = checkpoints
+        self._weights = weights
         self._candidate = candidate
         self._attempt = attempt
         self._device = device
@@ -169,4 +185,4 @@ class _Copies:
             validate_s=progress.interval_validate_s,
             observations=tuple(progress.observations),
         )
-        return Checkpoint(standing=standing, state=state)
+        return Checkpoint(standing=standing, state=state | {_KEPT: self._weights.state()})

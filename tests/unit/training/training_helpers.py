@@ -15,6 +15,7 @@ from hpc_nas.configuration import DataSection, TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.space import Network, Space
+from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, Occasion, WithoutCheckpoints
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.device_data import DeviceData
@@ -112,6 +113,7 @@ class Trainer:
         signals: Iterator[Signal | None] | None = None,
         checkpoints: Checkpoints | None = None,
         on_observation: Callable[[Observation], None] | None = None,
+        weights: Weights | None = None,
         clock: Callable[[], float] = lambda: 1000.0,
         **section: Any,
     ) -> TrainingEnd:
@@ -127,6 +129,7 @@ class Trainer:
             checkpoints=checkpoints or WithoutCheckpoints(),
             on_observation=on_observation or self.observations.append,
             check_signal=lambda: next(signals) if signals is not None else None,
+            weights=weights or NoWeights(),
             clock=clock,
         )
 
