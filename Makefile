@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-test demo test check bench bench-estimator bench-faults clean
+.PHONY: install install-test demo test check bench bench-estimator bench-faults bench-search clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,9 @@ bench-estimator: install-test          ## every rule replayed on all recorded cu
 
 bench-faults: install-test             ## faults, walltime chains, use of an allocation; root; can be stopped and gone on with
 	PYTHONPATH=. $(BIN)/python benchmarks/run_faults.py
+
+bench-search: install-test             ## every strategy and every space in real campaigns; can be stopped and gone on with
+	$(BIN)/python benchmarks/run_search.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

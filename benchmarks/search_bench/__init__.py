@@ -1,0 +1,1 @@
+"""What `benchmarks/run_search.py` is made of."""

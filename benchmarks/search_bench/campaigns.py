@@ -1,0 +1,111 @@
+"""Runs one planned campaign, and trains to the end what it picks: that is what a search is worth."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from bench.campaigns import run_campaign
+from bench.environment import background_cpu_percent
+
+from hpc_nas.campaign.provenance import source_commit
+from hpc_nas.configuration import Configuration
+from hpc_nas.group.workbench import prepare_workbench
+from hpc_nas.records.archive import CampaignRecord
+from hpc_nas.report.rows import evaluated, ranking
+from hpc_nas.report.summary import summarize
+from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.training.session import Session
+from hpc_nas.values import Candidate
+from search_bench.plans import Plan
+from search_bench.values import Conditions, Measured, Pick
+
+__all__ = ["conditions", "final_accuracy", "measure"]
+
+CAMPAIGN_FILE = Path(__file__).with_name("digits.toml")
+
+
+def conditions() -> Conditions:
+    """Commit, time, and how busy others keep the machine."""
+    return Conditions(
+        commit=source_commit(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        background_cpu_percent=background_cpu_percent(),
+    )
+
+
+def measure(plan: Plan, *, run_dir: Path) -> Measured:
+    """Run the campaign and sum it up. Raises CampaignFailed."""
+    before = conditions()
+    record = run_campaign(str(CAMPAIGN_FILE), settings=plan.settings, run_dir=run_dir)
+    summary, done = summarize(record), record.candidates[evaluated(record)]
+    left, first = record.attempts["left_time"], record.attempts["first_batch_time"]
+    return Measured(
+        plan=plan,
+        conditions=before,
+        elapsed_s=summary.elapsed_s,
+        training_span_s=float(np.nanmax(left) - np.nanmin(first)),
+        epochs_trained=summary.epochs_trained,
+        trainer_busy_percent=summary.trainer_busy_percent,
+        outcomes=summary.outcomes,
+        reasons=summary.reasons,
+        redraws=int(record.candidates["redraws"].sum()),
+        pick=_pick(record),
+        numbers=tuple(done["number"].tolist()),
+        estimates=tuple(done["estimate"].tolist()),
+        accuracies=tuple(done["best_accuracy"].tolist()),
+        macs=tuple(done["macs"].tolist()),
+    )
+
+
+def _pick(record: CampaignRecord) -> Pick | None:
+    ranked = ranking(record)
+    if not len(ranked):
+        return None
+    best = ranked[0]
+    to_the_end = float(best["epochs"]) >= float(record.configuration["training"]["max_epochs"])
+    return Pick(
+        candidate=int(best["number"]),
+        estimate=float(best["estimate"]),
+        spread=float(best["spread"]),
+        final=float(best["best_accuracy"]) if to_the_end else final_accuracy(record, int(best["number"])),
+        macs=int(best["macs"]),
+    )
+
+
+def final_accuracy(record: CampaignRecord, number: int) -> float:
+    """Best validation accuracy of the candidate with the full budget: trained here, with its own seed, on the CPU.
+
+    Its curve begins with the recorded one, bit by bit, on the same machine.
+    """
+    configuration = Configuration.model_validate_json(json.dumps(record.configuration))
+    bench = prepare_workbench(configuration, cache_dir=data_cache_dir(), local_rank=0)
+    index = record.candidates["number"].tolist().index(number)
+    row = record.candidates[index]
+    candidate = Candidate(
+        number=number,
+        seed=int(row["seed"]),
+        parameters=record.parameters[index],
+        num_parameters=int(row["num_parameters"]),
+        num_layers=int(row["num_layers"]),
+        macs=int(row["macs"]),
+    )
+    session = Session(
+        candidate,
+        space=bench.space,
+        problem=bench.problem,
+        data=bench.data,
+        section=configuration.training,
+        device=bench.device,
+    )
+    best = 0.0
+    while session.intervals_done < session.intervals.num_intervals:
+        for _ in range(session.batches_left):
+            session.train_batch()
+        for _ in range(session.validation_batches_left):
+            session.validate_batch()
+        best = max(best, session.validation_means().accuracy)
+        session.next_interval()
+    return best

@@ -1,0 +1,88 @@
+"""What is measured, as frozen values that go into results.json and come back from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.values import Number, Value
+from pydantic import Field
+
+from search_bench.plans import Plan
+
+__all__ = ["Conditions", "Costs", "Measured", "Pick", "Results"]
+
+
+class Conditions(Value):
+    """Under what a campaign was measured."""
+
+    commit: str
+    started: str
+    background_cpu_percent: float
+
+
+class Pick(Value):
+    """The candidate that the search would name its best, by estimate; accuracies in percent.
+
+    `final` is the best validation accuracy that it reaches with the full budget: trained to the end once more with
+    the same seed where it was stopped.
+    """
+
+    candidate: int
+    estimate: Number
+    spread: Number
+    final: Number
+    macs: int
+
+
+class Measured(Value):
+    """One campaign's figures; `accuracies` and `macs` of the evaluated candidates by number."""
+
+    plan: Plan
+    conditions: Conditions
+    elapsed_s: Number
+    training_span_s: Number
+    epochs_trained: Number
+    trainer_busy_percent: Number
+    outcomes: dict[str, int]
+    reasons: dict[str, int]
+    redraws: int
+    pick: Pick | None
+    numbers: tuple[int, ...]
+    estimates: tuple[Number, ...]
+    accuracies: tuple[Number, ...]
+    macs: tuple[int, ...]
+
+
+class Costs(Value):
+    """Milliseconds of processor time of one ask and one tell once so many candidates have ended.
+
+    Median and 90 % of `count`, on a space that costs nothing, so that it is the strategy's own time.
+    """
+
+    strategy: str
+    num_told: int
+    count: int
+    ask_ms: Number
+    ask_p90_ms: Number
+    tell_ms: Number
+    tell_p90_ms: Number
+
+
+class DrawCost(Value):
+    """Milliseconds of processor time to draw and describe one network of a space at its default options."""
+
+    space: str
+    count: int
+    median_ms: Number
+    p90_ms: Number
+
+
+class Results(Value):
+    """The whole file: campaigns by name, costs by strategy and number of candidates."""
+
+    environment: dict[str, Any] = Field(default_factory=dict)
+    campaigns: dict[str, Measured] = Field(default_factory=dict)
+    costs: tuple[Costs, ...] = ()
+    draws: tuple[DrawCost, ...] = ()
+    cost_conditions: Conditions | None = None
+    epsilon: dict[str, Any] = Field(default_factory=dict)
