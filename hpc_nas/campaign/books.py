@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.losses import Loss
+from hpc_nas.campaign.pauses import tell_pause
 from hpc_nas.campaign.state import CampaignState, Entry
 from hpc_nas.group import protocol
 from hpc_nas.records.ledger import (
@@ -24,7 +25,7 @@ from hpc_nas.records.ledger import (
     ResultIgnored,
     SpaceExhausted,
 )
-from hpc_nas.search.strategy import Strategy, Supply
+from hpc_nas.search.strategy import NothingLeft, Strategy, Supply
 from hpc_nas.values import Outcome, State
 
 logger = logging.getLogger(__name__)
@@ -69,10 +70,19 @@ class Books:
         logger.warning("the space is exhausted: %d candidates are all that the strategy has", num_drawn)
         self.record(SpaceExhausted(num_candidates=num_drawn, time_s=time.time()))
 
-    def draw(self) -> Entry:
-        """The strategy's next candidate. Raises SpaceError where the space yields none."""
+    def draw(self) -> Entry | None:
+        """The strategy's next candidate; None if it turns out to have none left, which is recorded.
+
+        Raises SpaceError where the space yields none at all.
+        """
         number = self.state.num_drawn
-        self.record(CandidateDrawn(candidate=self._strategy.ask(number), time_s=time.time()))
+        try:
+            candidate = self._strategy.ask(number)
+        except NothingLeft as error:
+            logger.warning("%s", error)
+            self.exhaust()
+            return None
+        self.record(CandidateDrawn(candidate=candidate, time_s=time.time()))
         entry = self.state.entries[number]
         self._history.describe(entry.candidate)
         return entry
@@ -127,22 +137,23 @@ class Books:
         how, text = message.how, message.message
         if how == "paused" and not self._history.has_heard(number, epochs=message.epochs):
             how, text = "drained", "paused, but not all of its observations were heard: it goes on"
-        self.record(
-            AttemptInterrupted(
-                candidate=number,
-                attempt=message.attempt,
-                group=group,
-                how=how,
-                epochs=message.epochs,
-                checkpoint=message.checkpoint,
-                message=text,
-                time_s=time.time(),
-            )
+        interruption = AttemptInterrupted(
+            candidate=number,
+            attempt=message.attempt,
+            group=group,
+            how=how,
+            epochs=message.epochs,
+            best_accuracy=self._history.best_accuracy(number) if how == "paused" else None,
+            checkpoint=message.checkpoint,
+            message=text,
+            time_s=time.time(),
         )
+        self.record(interruption)
         if text:
             logger.warning("candidate %d attempt %d %s: %s", number, message.attempt, how, text)
         if self.state.entries[number].state is State.PAUSED:
             self._history.pause(number)
+            tell_pause(interruption, self.state, self._strategy)
         elif self._checkpoints.latest(number) is None:
             self._history.lose(number)
 

@@ -108,6 +108,10 @@ class HistoryKeeper:
         self.flush()
         return epochs > 0.0 and self._seen(candidate) >= epochs - SLACK
 
+    def best_accuracy(self, candidate: int) -> float:
+        """The best of its observations so far, in percent; it has one."""
+        return self._history.members[candidate].curve.best_accuracy
+
     def reconcile(self, state: CampaignState, *, can_go_on: Callable[[int], bool]) -> None:
         """Catch up with the ledger, where a killed process had written there and not yet here.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.pauses import tell_pause
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.configuration import Configuration, Mode
-from hpc_nas.records.ledger import CandidateDrawn, CandidateEnded, Event, read_ledger
+from hpc_nas.records.ledger import AttemptInterrupted, CandidateDrawn, CandidateEnded, Event, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.strategy import Strategy
 
@@ -30,10 +31,12 @@ def restored_state(
 
 
 def _replay(event: Event, state: CampaignState, strategy: Strategy) -> None:
-    """The strategy hears of draws and outcomes in the order in which it heard of them."""
+    """The strategy hears of draws, pauses and outcomes in the order in which it heard of them."""
     state.apply(event)
     if isinstance(event, CandidateDrawn):
         strategy.restore(event.candidate)
+    elif isinstance(event, AttemptInterrupted):
+        tell_pause(event, state, strategy)
     elif isinstance(event, CandidateEnded):
         strategy.tell(state.entries[event.outcome.candidate].candidate, event.outcome)
 

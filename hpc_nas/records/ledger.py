@@ -104,6 +104,7 @@ class AttemptInterrupted(_Event):
     group: int
     how: Literal["paused", "drained"]
     epochs: float
+    best_accuracy: float | None = Field(default=None, description="of a paused one, best so far in percent")
     checkpoint: str | None
     message: str = ""
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from enum import StrEnum
 
+from hpc_nas.errors import SpaceError
 from hpc_nas.values import Candidate, Outcome
 
-__all__ = ["Strategy", "Supply"]
+__all__ = ["NothingLeft", "Strategy", "Supply"]
+
+
+class NothingLeft(SpaceError):
+    """Found out in drawing: what the space has left is no network, or beyond the constraints."""
 
 
 class Supply(StrEnum):
@@ -35,7 +40,8 @@ class Strategy(ABC):
 
         The draw follows from the campaign's seed, the number, and what the strategy has been asked, told and
         restored, in that order; so a resumed campaign goes on as the interrupted one would have.
-        Raises SpaceError where the space yields nothing that fits the data and the constraints.
+        Raises SpaceError where the space yields nothing that fits the data and the constraints; NothingLeft where it
+        has, but has no more.
         """
 
     @abstractmethod

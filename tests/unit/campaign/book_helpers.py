@@ -20,26 +20,33 @@ from hpc_nas.records.ledger import (
     LedgerWriter,
     read_ledger,
 )
-from hpc_nas.search.strategy import Strategy
+from hpc_nas.search.strategy import NothingLeft, Strategy
 from hpc_nas.values import Candidate, Outcome, Reason, State
 
 AUDITED = 1
 
 
-class Mute(Strategy):
-    """A strategy that draws empty candidates and learns nothing."""
+class Listener(Strategy):
+    """Draws empty candidates, `num_networks` at most, and keeps what it hears."""
+
+    def __init__(self, *, num_networks: int = 1000) -> None:
+        self.num_networks = num_networks
+        self.heard: list[tuple[object, ...]] = []
 
     def ask(self, number: int) -> Candidate:
+        if number >= self.num_networks:
+            raise NothingLeft("what is left has collapsed")
+        self.heard.append(("drawn", number))
         return Candidate(number=number, seed=1, parameters={}, num_parameters=0, num_layers=0, macs=0)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        """Nothing to learn."""
+        self.heard.append(("ended", candidate.number))
 
     def restore(self, candidate: Candidate) -> None:
-        """Nothing to learn."""
+        self.heard.append(("drawn", candidate.number))
 
     def pause(self, candidate: Candidate, *, epochs: float, accuracy: float) -> None:
-        """Nothing to learn."""
+        self.heard.append(("paused", candidate.number, epochs, accuracy))
 
     def learn(self, candidate: Candidate, outcome: Outcome) -> None:
         """Nothing to learn."""
@@ -48,8 +55,9 @@ class Mute(Strategy):
 class Campaign:
     """Books with three candidates that run in group 0, and their history."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, strategy: Listener | None = None):
         self.path = path
+        self.strategy = strategy or Listener()
         self.ledger = LedgerWriter(path / "ledger.jsonl")
         self.keeper = keeper(path)
         self.state = CampaignState(num_candidates=3)
@@ -61,7 +69,7 @@ class Campaign:
             ledger=self.ledger,
             history=self.keeper,
             checkpoints=CheckpointStore(self.checkpoints, section=CheckpointsSection()),
-            strategy=Mute(),
+            strategy=self.strategy,
         )
 
     def begin(self) -> None:
@@ -69,9 +77,11 @@ class Campaign:
             self.books.draw()
             self.books.start(self.state.entries[number], group=0)
 
-    def observe(self, candidate: int, epoch: float, *, attempt: int = 0, group: int = 0) -> None:
+    def observe(
+        self, candidate: int, epoch: float, *, attempt: int = 0, group: int = 0, accuracy: float = 50.0
+    ) -> None:
         message = protocol.Progress(
-            candidate=candidate, attempt=attempt, trainer=None, epoch=epoch, val_accuracy=50.0
+            candidate=candidate, attempt=attempt, trainer=None, epoch=epoch, val_accuracy=accuracy
         )
         self.books.observe(message, group=group)
 
