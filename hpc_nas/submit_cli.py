@@ -100,6 +100,7 @@ def _check_campaign(configuration: Configuration) -> None:
     """What `run` checks before it starts anything; the data set comes into the cache, which a job may not reach."""
     from hpc_nas.group.judge import make_preset
     from hpc_nas.search import SearchContext, make_strategy
+    from hpc_nas.search.limits import Limits
     from hpc_nas.spaces.registry import load_space
     from hpc_nas.training.cache import data_cache_dir
     from hpc_nas.training.preparation import prepare
@@ -112,7 +113,7 @@ def _check_campaign(configuration: Configuration) -> None:
         seed=configuration.campaign.seed,
         num_candidates=configuration.campaign.num_candidates,
     )
-    make_strategy(configuration.search, context=context, limits=configuration.constraints)
+    make_strategy(configuration.search, context=context, limits=Limits.of(configuration))
 
 
 def _write(path: Path, text: str) -> Path:

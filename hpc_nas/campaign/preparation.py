@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import estimator
-from hpc_nas.configuration import Configuration, SearchSection
+from hpc_nas.configuration import Configuration
 from hpc_nas.group.judge import make_preset
+from hpc_nas.search.limits import Limits
+from hpc_nas.search.optuna_strategy import OptunaStrategy
+from hpc_nas.search.random import random_search
 from hpc_nas.search.registry import make_strategy
 from hpc_nas.search.sampling import SearchContext
 from hpc_nas.search.strategy import Strategy
@@ -15,6 +18,9 @@ from hpc_nas.spaces.space import Space
 from hpc_nas.training.cache import data_cache_dir
 from hpc_nas.training.intervals import check_batches
 from hpc_nas.training.preparation import DataSummary, prepare
+
+PATIENCE_S = 30.0
+"""How long the first network is searched for; constraints that keep it so long leave hardly any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +43,12 @@ def prepare_campaign(configuration: Configuration) -> Prepared:
         seed=configuration.campaign.seed,
         num_candidates=configuration.campaign.num_candidates,
     )
-    strategy = make_strategy(configuration.search, context=context, limits=configuration.constraints)
+    limits = Limits.of(configuration)
+    strategy = make_strategy(configuration.search, context=context, limits=limits)
     _check_batch_size(configuration, num_train=summary.num_train, space=space)
     # Drawn and thrown away. A space without a network is found here, and what the first draw loads, which takes seconds
     # where files are cold, keeps no worker group waiting for a sign of life.
-    make_strategy(SearchSection(), context=context, limits=configuration.constraints).ask(0)
+    OptunaStrategy(random_search(context), context=context, limits=limits, patience_s=PATIENCE_S).ask(0)
     return Prepared(summary=summary, preset=preset, strategy=strategy)
 
 

@@ -13,8 +13,9 @@ becomes a FAIL trial and has no effect any more, so the ledger need not hold it.
 
 from __future__ import annotations
 
+import math
+import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,9 +23,8 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import Trial, TrialState, create_trial
 
-from hpc_nas.configuration import ConstraintsSection
 from hpc_nas.errors import SpaceError
-from hpc_nas.search.limits import BeyondLimits, check_limits
+from hpc_nas.search.limits import NO_LIMITS, InVain, Limits, no_network
 from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
 from hpc_nas.search.strategy import Strategy, Supply
@@ -35,7 +35,6 @@ from hpc_nas.values import Candidate, Outcome
 __all__ = ["OptunaStrategy"]
 
 _MAX_GUIDED_REDRAWS = 20  # then draws are random: a sampler may insist on what collapses
-_NO_LIMITS = ConstraintsSection()
 
 
 class OptunaStrategy(Strategy):
@@ -46,14 +45,16 @@ class OptunaStrategy(Strategy):
         sampling: Sampling,
         *,
         context: SearchContext,
-        limits: ConstraintsSection = _NO_LIMITS,
+        limits: Limits = NO_LIMITS,
         max_redraws: int = 1000,
+        patience_s: float = math.inf,
     ) -> None:
-        """After `max_redraws` draws in vain for one candidate the space is taken to hold no network."""
+        """After `max_redraws` draws in vain for one candidate, or `patience_s`, there is taken to be no network."""
         self._sampling = sampling
         self._context = context
         self._limits = limits
         self._max_redraws = max_redraws
+        self._patience_s = patience_s
         self._known: set[int] = set()
         self._running: dict[int, Trial] = {}
         with _quiet():
@@ -73,24 +74,22 @@ class OptunaStrategy(Strategy):
 
     def ask(self, number: int) -> Candidate:
         self._claim(number)
-        in_vain: list[Trial] = []
-        reasons: Counter[str] = Counter()
-        num_beyond = 0
+        in_vain, thrown_away = InVain(), list[Trial]()
+        end_s = time.monotonic() + self._patience_s
         try:
-            while len(in_vain) <= self._max_redraws:
+            while len(thrown_away) <= self._max_redraws and time.monotonic() < end_s:
                 with _quiet():
-                    self._study.sampler = self._sampler(number, redraw=len(in_vain))
+                    self._study.sampler = self._sampler(number, redraw=len(thrown_away))
                     trial = self._study.ask()
                 trial.set_user_attr("drawn_for", number)
                 try:
                     description = self._draw(trial)
                 except CollapsedShape as error:
-                    reasons[str(error).partition(":")[0]] += 1
-                    num_beyond += isinstance(error, BeyondLimits)
-                    in_vain.append(trial)
+                    in_vain.add(error)
+                    thrown_away.append(trial)
                     continue
                 except SpaceError:
-                    in_vain.append(trial)
+                    thrown_away.append(trial)
                     raise
                 self._start(trial, number)
                 return Candidate(
@@ -101,13 +100,13 @@ class OptunaStrategy(Strategy):
                     num_layers=description.num_layers,
                     macs=description.macs,
                     redraws=len(in_vain),
-                    beyond_limits=num_beyond,
+                    beyond_limits=in_vain.num_beyond_limits,
                 )
         finally:
             with _quiet():
-                for trial in in_vain:
+                for trial in thrown_away:
                     self._study.tell(trial, state=TrialState.FAIL)
-        raise self._no_network(number, reasons)
+        raise no_network(self._context, in_vain, number=number)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         trial = self._running.pop(candidate.number, None)
@@ -149,20 +148,13 @@ class OptunaStrategy(Strategy):
 
     def _draw(self, trial: Trial) -> Description:
         description = self._context.space.draw(trial, self._context.problem)
-        check_limits(description, self._limits)
+        self._limits.check(description)
         self._sampling.check(trial)
         return description
 
     def _sampler(self, number: int, *, redraw: int) -> BaseSampler:
         seed = draw_seed(self._context.seed, number, redraw)
         return self._sampling.sampler(seed) if redraw <= _MAX_GUIDED_REDRAWS else RandomSampler(seed=seed)
-
-    def _no_network(self, number: int, reasons: Counter[str]) -> SpaceError:
-        counts = ", ".join(f"{what} {count} times" for what, count in reasons.most_common())
-        return SpaceError(
-            f"space {self._context.space.name!r}: no network for {self._context.problem} in {reasons.total()} draws "
-            f"of candidate {number}; in vain: {counts}. Loosen these limits under [space] or [constraints]"
-        )
 
     def _claim(self, number: int) -> None:
         if number in self._known:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpc_nas.configuration import ConstraintsSection, SearchSection
+from hpc_nas.configuration import SearchSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.search.generational import Generational
+from hpc_nas.search.limits import NO_LIMITS, Limits
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_search
 from hpc_nas.search.sampling import Sampling, SearchContext
@@ -23,12 +24,8 @@ STRATEGIES: dict[str, Callable[..., Sampling]] = {
 }
 """`function(context, **options) -> Sampling`, by the name that a campaign file uses."""
 
-_NO_LIMITS = ConstraintsSection()
 
-
-def make_strategy(
-    section: SearchSection, *, context: SearchContext, limits: ConstraintsSection = _NO_LIMITS
-) -> Strategy:
+def make_strategy(section: SearchSection, *, context: SearchContext, limits: Limits = NO_LIMITS) -> Strategy:
     """The strategy that `[search]` names, for the campaign and the space of `context`, within `limits`.
 
     Raises ConfigurationError for an unknown name or option (the nearest is offered) and a value out of range.

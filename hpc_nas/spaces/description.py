@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
+from hpc_nas.spaces.memory import Footprint, kept_tensors
 from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.recipe import Recipe
 
 __all__ = ["Description", "describe_module"]
 
 _SAMPLES = 2  # one sample would hide a network that loses its batch dimension
+_PLAIN = Recipe()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +25,18 @@ class Description:
 
     `num_parameters` counts trainable weights. `num_layers` counts layers with weights: modules that own a
     parameter of two or more dimensions (convolutions, fully connected layers, not normalisations). `macs`
-    counts multiply-adds of one forward pass of one sample (half of what torch's flop counter says).
+    counts multiply-adds of one forward pass of one sample (half of what torch's flop counter says). `footprint` is
+    what its training by `recipe` takes of memory.
     """
 
     num_parameters: int
     num_layers: int
     macs: int
+    footprint: Footprint = field(default_factory=Footprint)
+    recipe: Recipe = field(default_factory=Recipe)
 
 
-def describe_module(module: nn.Module, problem: Problem) -> Description:
+def describe_module(module: nn.Module, problem: Problem, *, recipe: Recipe = _PLAIN) -> Description:
     """Describe a network that was built on the meta device, and check that it fits the problem.
 
     Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
@@ -38,7 +44,7 @@ def describe_module(module: nn.Module, problem: Problem) -> Description:
     if any(is_lazy(parameter) for parameter in module.parameters()):
         raise ValueError("the network has lazy layers, whose weights do not exist yet; give input sizes")
     module.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with kept_tensors(module) as kept, FlopCounterMode(display=False) as counter:
         outputs = module(torch.empty(_SAMPLES, *problem.input_shape, device="meta"))
     expected = (_SAMPLES, problem.num_classes)
     if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
@@ -48,6 +54,8 @@ def describe_module(module: nn.Module, problem: Problem) -> Description:
         num_parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
         num_layers=sum(_has_weights(layer) for layer in module.modules()),
         macs=counter.get_total_flops() // (2 * _SAMPLES),
+        footprint=kept.footprint(num_samples=_SAMPLES),
+        recipe=recipe,
     )
 
 

@@ -86,7 +86,7 @@ class Space:
         with torch.device("meta"):
             network = self.build(trial, problem)
             try:
-                description = describe_module(network.module, problem)
+                description = describe_module(network.module, problem, recipe=network.recipe)
             except Exception as error:
                 what = f"yields a network that does not fit: {_say(error)}"
                 raise self._error(what, trial.params, problem) from error
