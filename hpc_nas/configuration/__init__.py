@@ -17,7 +17,6 @@ from hpc_nas.configuration.schema import (
     EstimatorSection,
     GroupSection,
     Mode,
-    TrainingSection,
 )
 from hpc_nas.configuration.search import (
     ConstraintsSection,
@@ -25,6 +24,7 @@ from hpc_nas.configuration.search import (
     SearchSection,
     SpaceSection,
 )
+from hpc_nas.configuration.training import TrainingSection
 
 __all__ = [
     "CampaignSection",

@@ -8,7 +8,6 @@ named space, strategy or preset checks itself.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -23,6 +22,7 @@ from hpc_nas.configuration.search import (
 )
 from hpc_nas.configuration.section import Positive, Section
 from hpc_nas.configuration.shape import problems
+from hpc_nas.configuration.training import TrainingSection
 
 WARN_MARGIN_S = 30.0  # the scheduler's signal comes this long before a drain must have begun
 
@@ -52,38 +52,6 @@ class DataSection(Section):
     validation_fraction: float = Field(default=0.2, gt=0.0, lt=1.0, description="cut from the training data")
     validate_on_test: bool = Field(default=False, description="validate on the test set, as the papers do")
     seed: int = Field(default=0, ge=0, description="cuts and subsets are the same for all candidates")
-
-
-class TrainingSection(Section):
-    """How every candidate is trained. A key that is not set is the space's own recipe."""
-
-    max_epochs: float = Field(default=20.0, gt=0.0, le=1e6, description="e_max of PEng4NN, Table II")
-    epochs_per_interval: float = Field(default=0.5, ge=1e-6, description="E: epochs between validations")
-    batch_size: int | None = Field(default=None, ge=1)
-    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] | None = None
-    learning_rate: float | None = Field(default=None, gt=0.0)
-    momentum: float | None = Field(default=None, ge=0.0, lt=1.0)
-    weight_decay: float | None = Field(default=None, ge=0.0)
-    schedule: Literal["constant", "cosine", "step"] | None = None
-    augmentation: Literal["none", "shift", "shift_flip"] | None = None
-    deterministic: bool = Field(default=True, description="ask for deterministic kernels")
-
-    @model_validator(mode="after")
-    def _whole_intervals(self) -> TrainingSection:
-        interval = self.epochs_per_interval
-        parts = 1.0 / interval if interval < 1.0 else interval
-        if abs(parts - round(parts)) > 1e-9:
-            raise ValueError(
-                f"epochs_per_interval = {interval} must be a whole number of epochs or one epoch's whole "
-                "fraction; use 0.25, 0.5, 1, 2, ..."
-            )
-        count = self.max_epochs / interval
-        if count < 1 or abs(count - round(count)) > 1e-9:
-            raise ValueError(
-                f"max_epochs = {self.max_epochs} is not a whole number of intervals of {interval} epochs; "
-                f"use {max(1, round(count)) * interval:g}"
-            )
-        return self
 
 
 class EstimatorSection(Section):

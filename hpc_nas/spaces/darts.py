@@ -1,14 +1,14 @@
 """The space `darts`: the discrete cells of DARTS (Liu et al., arXiv 1806.09055), sampled as in Cao A.4.
 
 As Cao searches: 12 cells, 32 channels, batches of 96, SGD with momentum 0.9 and weight decay 3e-4, 0.025 at first,
-cutout, path dropout and auxiliary towers, 128 epochs. (For the final training: 22 cells, 36 channels, 600 epochs.)
-Their strengths are not said; these are DARTS's: squares of 16 pixels (half of an image), a rate that grows to 0.2,
-the auxiliary loss weighted 0.4, random flips and shifts. Cao lets the learning rate fall linearly; ours falls with
-a cosine, as DARTS's does.
+falling linearly (Cao A.4; DARTS's own falls with a cosine), cutout, path dropout and auxiliary towers, 128 epochs.
+(For the final training: 22 cells, 36 channels, 600 epochs.) Their strengths are not said; these are DARTS's: squares
+of 16 pixels (half of an image), a rate that grows to 0.2 over the full budget, the auxiliary loss weighted 0.4,
+gradients clipped at a norm of 5 (its code's `train.py`), random flips and shifts.
 
-All three live inside the network and act while it trains (`regularization`). What they leave to the training loop:
-DARTS clips gradients at 5, which our trainer does not, and the reported training loss has no auxiliary part.
-Parameters and multiply-adds include the auxiliary tower's weights, but not its work, which validation does without.
+Cutout, path dropout and the auxiliary tower live inside the network and act while it trains (`regularization`). The
+reported training loss has no auxiliary part. Parameters and multiply-adds include the auxiliary tower's weights, but
+not its work, which validation does without.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hpc_nas.spaces.darts_genotype import draw_genotype
 from hpc_nas.spaces.darts_network import DartsNetwork, DartsSettings
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Augmentation, Recipe
+from hpc_nas.spaces.regularization import Growth
 from hpc_nas.spaces.space import Network
 
 __all__ = ["darts"]
@@ -37,7 +38,7 @@ def darts(
     num_channels: Positive = 32,
     cutout_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5,
     path_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2,
-    path_dropout_batches: Annotated[int, Field(ge=0)] = 0,
+    path_dropout_growth: Growth = "linear",
     auxiliary_weight: Annotated[float, Field(ge=0.0)] = 0.4,
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.025,
     batch_size: Positive = 96,
@@ -45,8 +46,8 @@ def darts(
 ) -> Network:
     """Draw the two cells.
 
-    `cutout_fraction` is the square's share of the image's smaller side, `path_dropout` the largest rate, reached
-    after `path_dropout_batches` batches (0: from the first; for DARTS's growth all batches of the full budget).
+    `cutout_fraction` is the square's share of the image's smaller side, `path_dropout` the largest rate, which
+    grows from 0 over all batches of the full budget (`linear`, as in DARTS) or holds from the first (`none`).
     0 switches cutout, path dropout and the auxiliary tower off.
     """
     settings = DartsSettings(
@@ -54,7 +55,7 @@ def darts(
         num_channels=num_channels,
         cutout_length=round(cutout_fraction * min(problem.height, problem.width)),
         path_dropout=path_dropout,
-        path_dropout_batches=path_dropout_batches,
+        path_dropout_growth=path_dropout_growth,
         auxiliary_weight=auxiliary_weight,
     )
     recipe = Recipe(
@@ -62,7 +63,8 @@ def darts(
         learning_rate=learning_rate,
         momentum=0.9,
         weight_decay=3e-4,
-        schedule="cosine",
+        max_gradient_norm=5.0,
+        schedule="linear",
         batch_size=batch_size,
         augmentation=augmentation,
     )

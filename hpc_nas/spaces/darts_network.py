@@ -12,7 +12,7 @@ from hpc_nas.spaces.darts_genotype import CellPlan, Genotype
 from hpc_nas.spaces.darts_operations import HalvedProjection, make_operation, projection
 from hpc_nas.spaces.layers import GlobalAverage
 from hpc_nas.spaces.problem import Problem
-from hpc_nas.spaces.regularization import Cutout, PathDropout, add_auxiliary_loss, drop_paths
+from hpc_nas.spaces.regularization import Cutout, Growth, PathDropout, add_auxiliary_loss, drop_paths
 
 __all__ = ["DartsNetwork", "DartsSettings"]
 
@@ -30,7 +30,7 @@ class DartsSettings:
     num_channels: int
     cutout_length: int = 0
     path_dropout: float = 0.0
-    path_dropout_batches: int = 0
+    path_dropout_growth: Growth = "linear"
     auxiliary_weight: float = 0.0
 
 
@@ -122,7 +122,7 @@ def _path(operation: nn.Module, images: torch.Tensor, rate: torch.Tensor | None)
 def _path_dropout(settings: DartsSettings) -> PathDropout | None:
     if settings.path_dropout == 0.0:
         return None
-    return PathDropout(max_rate=settings.path_dropout, ramp_batches=settings.path_dropout_batches)
+    return PathDropout(max_rate=settings.path_dropout, growth=settings.path_dropout_growth)
 
 
 def _auxiliary_tower(channels: int, problem: Problem, *, size: int) -> nn.Sequential:

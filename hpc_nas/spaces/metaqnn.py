@@ -6,9 +6,12 @@ all allowed layers (what MetaQNN's agent does at epsilon 1), and the walk become
 
 Baker gives the state space; how the networks are built and trained is left to the paper of MetaQNN (Baker et al.,
 arXiv 1611.02167) and its code: ReLU, Xavier's initialization, dropout behind every second layer with probability
-i / 2n for the i-th of n, Adam at 0.001 in batches of 128, 20 epochs. Two things differ: their learning rate falls
-to a fifth every 5 epochs (ours, `step`, to a tenth at a half and again at three quarters), and a network that
-does not learn in its first epoch is not tried again with a smaller one.
+i / 2n for the i-th of n, Adam at 0.001, falling to a fifth every 5 epochs, in batches of 128, 20 epochs.
+
+One thing differs. While a network's first epoch is no better than chance (in their code: an accuracy of 0.15 or less
+for ten classes), theirs begins again with 0.4 of the learning rate, down to the fifth rate. Here observations are
+recorded, judged and told as they are made, and a curve that begins anew would take back what rules, strategy and
+records have seen. `never_learn` ends such a network.
 """
 
 from __future__ import annotations
@@ -75,7 +78,14 @@ def metaqnn(
     module = metaqnn_module(
         actions, problem, dropout=dropout, normalization=normalization, initialization=initialization
     )
-    recipe = Recipe(optimizer="adam", learning_rate=learning_rate, schedule="step", batch_size=batch_size)
+    recipe = Recipe(
+        optimizer="adam",
+        learning_rate=learning_rate,
+        schedule="step",
+        step_factor=0.2,
+        step_epochs=5.0,
+        batch_size=batch_size,
+    )
     return Network(module=module, recipe=recipe)
 
 

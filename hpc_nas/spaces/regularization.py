@@ -6,12 +6,37 @@ go on at any batch.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-__all__ = ["Cutout", "PathDropout", "add_auxiliary_loss", "drop_paths"]
+__all__ = [
+    "Cutout",
+    "Growth",
+    "PathDropout",
+    "PlansTraining",
+    "add_auxiliary_loss",
+    "drop_paths",
+    "plan_training",
+]
+
+Growth = Literal["linear", "none"]
+
+
+@runtime_checkable
+class PlansTraining(Protocol):
+    """A layer whose work depends on how long the network is to be trained."""
+
+    def plan_training(self, *, num_batches: int) -> None:
+        """The full budget; told once a network is built, before its first batch, and again where it goes on."""
+
+
+def plan_training(module: nn.Module, *, num_batches: int) -> None:
+    """Tell all layers of a network that want to know how many batches its full budget has."""
+    for layer in module.modules():
+        if isinstance(layer, PlansTraining):
+            layer.plan_training(num_batches=num_batches)
 
 
 class Cutout(nn.Module):
@@ -44,31 +69,35 @@ class Cutout(nn.Module):
 
 
 class PathDropout(nn.Module):
-    """The rate of path dropout: it grows with the batches trained, up to `max_rate` after `ramp_batches`.
+    """The rate of path dropout. `linear`: it grows with the batches trained, to `max_rate` at the full budget.
 
-    DARTS lets it grow over all epochs. A network does not know how long it will be trained; hence the option.
-    With `ramp_batches` 0 the rate is `max_rate` at once. Each call while training counts as one batch.
+    So it does in DARTS, where it grows from epoch to epoch. `none`, or before the budget is known: `max_rate` at
+    once. Each call while training counts as one batch.
     """
 
     num_batches: torch.Tensor
 
-    def __init__(self, *, max_rate: float, ramp_batches: int) -> None:
+    def __init__(self, *, max_rate: float, growth: Growth) -> None:
         super().__init__()
         self.max_rate = max_rate
-        self.ramp_batches = ramp_batches
+        self.growth: Growth = growth
+        self.planned_batches = 0
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+
+    def plan_training(self, *, num_batches: int) -> None:
+        self.planned_batches = num_batches
 
     def forward(self) -> torch.Tensor:
         """The rate of the next batch, on the network's device."""
         share = torch.ones_like(self.num_batches, dtype=torch.float32)
-        if self.ramp_batches > 0:
-            share = (self.num_batches / self.ramp_batches).clamp(max=1.0)
+        if self.growth == "linear" and self.planned_batches > 0:
+            share = (self.num_batches / self.planned_batches).clamp(max=1.0)
         if self.training:
             self.num_batches += 1
         return share * self.max_rate
 
     def extra_repr(self) -> str:
-        return f"max_rate={self.max_rate}, ramp_batches={self.ramp_batches}"
+        return f"max_rate={self.max_rate}, growth={self.growth}"
 
 
 def drop_paths(images: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:

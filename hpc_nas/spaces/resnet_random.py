@@ -2,7 +2,7 @@
 
 From the paper: 2 to 18 blocks (a stage), which is a depth of 14 to 110 layers; filter sizes 3, 5, 7; filter counts
 2 to 22; each block three convolutional layers, batch normalization and a sum; 140 epochs at a learning rate of 0.1,
-which falls to a tenth, momentum 0.9 (Nesterov's there, plain here).
+which falls to a tenth, Nesterov's momentum of 0.9. When it falls is not said: at a half and at three quarters here.
 
 What it leaves open is an option. Depth: 14 to 110 is 6 n + 2 for n blocks from 2 to 18: two stages of three
 convolutions a block, as the text says (`three_by_two`), or three stages of two, as in He et al. (`two_by_three`).
@@ -78,7 +78,7 @@ def resnet_random(
             channels = filters
     layers += [GlobalAverage(), nn.Linear(channels, problem.num_classes)]
     recipe = Recipe(
-        optimizer="sgd",
+        optimizer="nesterov",
         learning_rate=learning_rate,
         momentum=0.9,
         schedule="step",

@@ -8,8 +8,8 @@ The paper names no ranges: they are options, and scale up only, as its text and 
 goes in steps of 0.5, one block. The stem keeps its 64 channels. A draw above the limit collapses, before anything is
 built: with the default ranges 97 of 100 random draws at a limit of 2, 31 of 100 at 4.
 
-Recipe (A.3.2): SGD, momentum 0.9, weight decay 5e-4, 0.1 in batches of 256, 128 epochs. The learning rate falls
-linearly there; ours, for want of that, with a cosine. Random flips and shifts are not said; they are usual.
+Recipe (A.3.2): SGD, momentum 0.9, weight decay 5e-4, 0.1 falling linearly, batches of 256, 128 epochs. Random flips
+and shifts are not said; they are usual.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def resnet_scaling(
         learning_rate=learning_rate,
         momentum=0.9,
         weight_decay=5e-4,
-        schedule="cosine",
+        schedule="linear",
         batch_size=batch_size,
         augmentation=augmentation,
     )

@@ -8,13 +8,14 @@ from torch.nn.functional import cross_entropy
 
 from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.regularization import plan_training
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.augmentation import augment
 from hpc_nas.training.checkpoint import Plain, copy_to_host
 from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.intervals import plan_intervals
 from hpc_nas.training.module_state import module_state, restore_module
-from hpc_nas.training.optimization import make_optimizer, make_schedule
+from hpc_nas.training.optimization import clip_gradients, make_optimizer, make_schedule
 from hpc_nas.training.sums import Means, Sums
 from hpc_nas.values import Candidate
 
@@ -51,8 +52,9 @@ class Session:
         self.num_validation_batches = -(-len(data.validation_labels) // self._validation_batch)
         self._data = data
         self._module = network.module.to(device)
+        plan_training(self._module, num_batches=self.intervals.num_batches)
         self._optimizer = make_optimizer(self._module, self.recipe)
-        self._schedule = make_schedule(self._optimizer, self.recipe, num_batches=self.intervals.num_batches)
+        self._schedule = make_schedule(self._optimizer, self.recipe, intervals=self.intervals)
         self._device = device
         self._generator = torch.Generator(device).manual_seed(candidate.seed ^ _SHUFFLING)
         self._check_batches = 1 if device.type == "cpu" else FINITE_CHECK_BATCHES
@@ -103,6 +105,7 @@ class Session:
         logits = self._module(images)
         loss = cross_entropy(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
+        clip_gradients(self._module, self.recipe)
         self._optimizer.step()
         self._training.add(loss.detach(), logits.detach(), labels)
         if self._training.num_batches % self._check_batches == 0:

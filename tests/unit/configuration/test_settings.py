@@ -135,9 +135,10 @@ def trainings(draw: st.DrawFn) -> TrainingSection:
         epochs_per_interval=interval,
         max_epochs=interval * draw(st.integers(1, 200)),
         batch_size=draw(st.none() | COUNT),
-        optimizer=draw(st.sampled_from([None, "sgd", "adam", "adamw", "rmsprop"])),
+        optimizer=draw(st.sampled_from([None, "sgd", "nesterov", "adam", "adamw", "rmsprop"])),
         learning_rate=draw(st.none() | POSITIVE),
-        schedule=draw(st.sampled_from([None, "constant", "cosine", "step"])),
+        schedule=draw(st.sampled_from([None, "constant", "linear", "cosine", "step"])),
+        step_epochs=draw(st.none() | POSITIVE),
         deterministic=draw(st.booleans()),
     )
 

@@ -15,7 +15,7 @@ from hpc_nas.spaces.darts_genotype import CellPlan, Edge, Genotype, Operation, d
 from hpc_nas.spaces.darts_network import DartsNetwork, DartsSettings
 from hpc_nas.spaces.darts_operations import HalvedProjection, make_operation
 from hpc_nas.spaces.description import describe_module
-from hpc_nas.spaces.regularization import Cutout
+from hpc_nas.spaces.regularization import Cutout, plan_training
 
 
 def cell(*edges: tuple[str, int]) -> CellPlan:
@@ -95,7 +95,8 @@ def test_recipe_and_size_are_those_of_cao_s_search() -> None:
         learning_rate=0.025,
         momentum=0.9,
         weight_decay=3e-4,
-        schedule="cosine",
+        max_gradient_norm=5.0,
+        schedule="linear",
         batch_size=96,
         augmentation="shift_flip",
     )
@@ -159,13 +160,14 @@ def test_a_training_goes_on_from_its_state_at_any_batch() -> None:
     regularized = {
         "cutout_length": 4,
         "path_dropout": 0.5,
-        "path_dropout_batches": 4,
         "auxiliary_weight": 0.4,
     }
     module = network(**regularized)
+    plan_training(module, num_batches=4)
     losses(module, 2)
     state, generator = module.state_dict(), torch.get_rng_state()
     other = network(**regularized)
+    plan_training(other, num_batches=4)
     other.load_state_dict(state)
     torch.set_rng_state(generator)
     expected = losses(module, 3)

@@ -185,7 +185,14 @@ def test_parameters_are_the_layers_by_the_state_they_follow() -> None:
         "layer4_after_conv8": "SM",
     }
     network = space("metaqnn", width_divisor=2).rebuild(recorded, CIFAR10)
-    assert network.recipe == Recipe(optimizer="adam", learning_rate=0.001, schedule="step", batch_size=128)
+    assert network.recipe == Recipe(
+        optimizer="adam",
+        learning_rate=0.001,
+        schedule="step",
+        step_factor=0.2,
+        step_epochs=5.0,
+        batch_size=128,
+    )
     assert draw_actions(FixedTrial(recorded), metaqnn_rules(width_divisor=2), size=32) == (
         Convolution(32, 3),
         Pooling(2, 2),

@@ -78,7 +78,7 @@ def test_parameters_are_the_operations_of_the_edges() -> None:
     network = space("nas-bench-201").rebuild(recorded, DIGITS)
     assert str(network.module) == str(nas_bench_201_module(Cell.parse(TEXT), DIGITS))
     assert network.recipe == Recipe(
-        optimizer="sgd",
+        optimizer="nesterov",
         learning_rate=0.1,
         momentum=0.9,
         weight_decay=5e-4,

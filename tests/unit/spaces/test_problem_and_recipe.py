@@ -39,6 +39,37 @@ def test_every_key_of_a_recipe_can_be_overridden_also_by_zero() -> None:
     assert recipe.override(TrainingSection(momentum=0.0, weight_decay=0.0)) == Recipe()
 
 
+def test_what_the_papers_add_can_be_switched_off_and_on() -> None:
+    recipe = Recipe(
+        optimizer="nesterov", momentum=0.9, max_gradient_norm=5.0, step_factor=0.2, step_epochs=5.0
+    )
+    section = TrainingSection(
+        optimizer="sgd", momentum=0.0, max_gradient_norm=0.0, step_factor=0.1, step_epochs=0.0
+    )
+    assert recipe.override(section) == Recipe()
+    section = TrainingSection(augmentation="randaugment", randaugment_operations=3, randaugment_magnitude=0.0)
+    assert Recipe().override(section) == Recipe(
+        augmentation="randaugment", randaugment_operations=3, randaugment_magnitude=0.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step_factor", 0.0),
+        ("step_factor", 1.5),
+        ("step_epochs", -1.0),
+        ("max_gradient_norm", -1.0),
+        ("randaugment_operations", 17),
+        ("randaugment_magnitude", 30.5),
+    ],
+)
+def test_values_out_of_range_are_refused_in_both_places(key: str, value: float) -> None:
+    for model in (Recipe, TrainingSection):
+        with pytest.raises(ValidationError, match=key):
+            model.model_validate({key: value})
+
+
 def test_an_empty_section_changes_nothing() -> None:
     recipe = Recipe(optimizer="rmsprop", learning_rate=1e-4, schedule="step", augmentation="shift_flip")
     assert recipe.override(TrainingSection()) == recipe

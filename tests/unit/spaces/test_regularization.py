@@ -5,7 +5,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from hpc_nas.spaces.regularization import Cutout, PathDropout, add_auxiliary_loss, drop_paths
+from hpc_nas.spaces.regularization import (
+    Cutout,
+    PathDropout,
+    add_auxiliary_loss,
+    drop_paths,
+    plan_training,
+)
 
 
 def test_cutout_blacks_out_a_square_while_training() -> None:
@@ -30,17 +36,29 @@ def test_dropped_paths_are_whole_samples_and_keep_the_mean() -> None:
     assert outputs.mean().item() == pytest.approx(1.0, abs=0.02)
 
 
-def test_the_rate_grows_to_its_largest() -> None:
-    dropout = PathDropout(max_rate=0.2, ramp_batches=4)
+def path_dropout(*, num_batches: int) -> PathDropout:
+    dropout = PathDropout(max_rate=0.2, growth="linear")
+    plan_training(nn.Sequential(nn.Identity(), nn.Sequential(dropout)), num_batches=num_batches)
+    return dropout
+
+
+def test_the_rate_grows_to_its_largest_over_the_budget() -> None:
+    dropout = path_dropout(num_batches=4)
     assert [round(dropout().item(), 6) for _ in range(6)] == [0.0, 0.05, 0.1, 0.15, 0.2, 0.2]
     dropout.eval()
     dropout()
     assert dropout.num_batches.item() == 6
-    assert PathDropout(max_rate=0.2, ramp_batches=0)().item() == pytest.approx(0.2)
+
+
+def test_the_rate_is_the_largest_at_once_where_it_does_not_grow_or_no_budget_is_known() -> None:
+    constant = PathDropout(max_rate=0.2, growth="none")
+    plan_training(constant, num_batches=4)
+    assert constant().item() == pytest.approx(0.2)
+    assert PathDropout(max_rate=0.2, growth="linear")().item() == pytest.approx(0.2)
 
 
 def test_the_rate_goes_on_where_its_state_stood() -> None:
-    first, second = (PathDropout(max_rate=0.2, ramp_batches=4) for _ in range(2))
+    first, second = (path_dropout(num_batches=4) for _ in range(2))
     for _ in range(3):
         first()
     second.load_state_dict(first.state_dict())

@@ -32,7 +32,9 @@ def test_a_stage_has_its_filters() -> None:
     shapes = [(c.out_channels, c.kernel_size[0], c.stride[0]) for c in layers_of(network.module, nn.Conv2d)]
     first, second = [(2, 3, 1)], [(5, 7, 1)]
     assert shapes == first + 6 * first + [(5, 7, 2), *second, *second, (5, 1, 2)] + 3 * second
-    assert network.recipe == Recipe(learning_rate=0.1, momentum=0.9, schedule="step", batch_size=128)
+    assert network.recipe == Recipe(
+        optimizer="nesterov", learning_rate=0.1, momentum=0.9, schedule="step", batch_size=128
+    )
 
 
 def test_ranges_are_those_of_the_paper() -> None:

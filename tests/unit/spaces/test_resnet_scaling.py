@@ -82,7 +82,7 @@ def test_recipe() -> None:
         learning_rate=0.1,
         momentum=0.9,
         weight_decay=5e-4,
-        schedule="cosine",
+        schedule="linear",
         batch_size=256,
         augmentation="shift_flip",
     )

@@ -44,17 +44,23 @@ CALLS = (BATCHES + VALIDATIONS) * INTERVALS
 """Looks at the signal in one whole training: one before each batch."""
 
 ORIGIN = Origin(training="{}", space="{}", data="abc")
+SCHEDULES: tuple[dict[str, Any], ...] = (
+    {"schedule": "constant", "max_gradient_norm": 0.5},
+    {"schedule": "linear"},
+    {"schedule": "cosine", "max_gradient_norm": 0.5},
+    {"schedule": "step"},
+    {"schedule": "step", "step_factor": 0.5, "step_epochs": 0.25},
+)
 RECIPES: tuple[dict[str, Any], ...] = tuple(
     {
         "optimizer": optimizer,
-        "schedule": schedule,
         "momentum": 0.9,
         "augmentation": "shift_flip",
         "batch_size": 50,
+        **SCHEDULES[(row + column) % len(SCHEDULES)],
     }
-    for optimizer, schedule in itertools.product(
-        ("sgd", "adam", "adamw", "rmsprop"), ("constant", "cosine", "step")
-    )
+    for row in range(3)
+    for column, optimizer in enumerate(("sgd", "nesterov", "adam", "adamw", "rmsprop"))
 )
 
 
