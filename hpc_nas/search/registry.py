@@ -8,6 +8,7 @@ from hpc_nas.configuration import SearchSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.search.generational import Generational
+from hpc_nas.search.metaqnn import metaqnn
 from hpc_nas.search.limits import NO_LIMITS, Limits
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_search
@@ -21,6 +22,7 @@ __all__ = ["STRATEGIES", "make_strategy"]
 STRATEGIES: dict[str, Callable[..., Sampling]] = {
     "random": random_search,
     "tpe": tpe,
+    "metaqnn": metaqnn,
 }
 """`function(context, **options) -> Sampling`, by the name that a campaign file uses."""
 

@@ -216,6 +216,12 @@ class Rules:
             size=size,
         )
 
+    def choice(self, position: Position) -> Position:
+        """This position, or the next one that leaves a choice, or the end: states of one action are passed."""
+        while not position.state.final and len(self.actions(position.state)) == 1:
+            position = self.step(position, self.actions(position.state)[0])
+        return position
+
     def _ends(self, state: State) -> tuple[Action, ...]:
         match state.layer:
             case None | Termination():
