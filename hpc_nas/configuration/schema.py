@@ -22,6 +22,7 @@ from hpc_nas.configuration.search import (
 )
 from hpc_nas.configuration.section import Positive, Section
 from hpc_nas.configuration.shape import problems
+from hpc_nas.configuration.text import TextSection
 from hpc_nas.configuration.training import TrainingSection
 
 WARN_MARGIN_S = 30.0  # the scheduler's signal comes this long before a drain must have begun
@@ -45,13 +46,16 @@ class CampaignSection(Section):
 class DataSection(Section):
     """The data set, and how it is cut. `test` data are never used unless `validate_on_test` asks for it."""
 
-    name: str = Field(default="digits", description="a known data set, or the path of a .npz/.h5 file")
+    name: str = Field(
+        default="digits", description="a known data set, or the path of a .npz/.h5 file, of a text"
+    )
     data_dir: str | None = Field(default=None, description="where its official files lie")
     download: bool = True
     max_train_samples: int | None = Field(default=None, ge=2, description="random subset, drawn with seed")
     validation_fraction: float = Field(default=0.2, gt=0.0, lt=1.0, description="cut from the training data")
     validate_on_test: bool = Field(default=False, description="validate on the test set, as the papers do")
     seed: int = Field(default=0, ge=0, description="cuts and subsets are the same for all candidates")
+    text: TextSection = TextSection()
 
 
 class EstimatorSection(Section):

@@ -11,13 +11,12 @@ import torch
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.checkpoint_file import Origin
-from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.splits import dataset_fingerprint, split
+from hpc_nas.training.datasets import load_splits
+from hpc_nas.training.device_data import AnyData, to_device
 from hpc_nas.training.torch_setup import configure_torch
 
 
@@ -27,8 +26,8 @@ class Workbench:
 
     device: torch.device
     space: Space
-    problem: Problem
-    data: DeviceData
+    problem: AnyProblem
+    data: AnyData
     origin: Origin
 
 
@@ -36,17 +35,17 @@ def prepare_workbench(configuration: Configuration, *, cache_dir: Path, local_ra
     """Bind the device, load the data onto it, load the space. Raises DataError, SpaceError, LaunchError."""
     configure_torch(configuration.training, threads=configuration.group.threads_per_rank)
     device = bind_device(configuration, local_rank=local_rank)
-    splits = split(load_dataset(configuration.data, cache_dir=cache_dir), configuration.data)
+    splits = load_splits(configuration.data, cache_dir=cache_dir)
     space = load_space(configuration.space)
     return Workbench(
         device=device,
         space=space,
         problem=splits.problem,
-        data=DeviceData.from_splits(splits, device=device),
+        data=to_device(splits, device=device),
         origin=Origin(
             training=configuration.training.model_dump_json(),
             space=f"{configuration.space.model_dump_json()} {_source_fingerprint(space)}",
-            data=dataset_fingerprint(splits),
+            data=splits.fingerprint,
         ),
     )
 

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
 from hpc_nas.search.objectives import ESTIMATE, Objective
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
 
 __all__ = ["Memoryless", "Sampling", "SearchContext"]
@@ -21,7 +21,7 @@ class SearchContext:
     """What a strategy may know of the campaign it is made for."""
 
     space: Space
-    problem: Problem
+    problem: AnyProblem
     seed: int
     num_candidates: int
 

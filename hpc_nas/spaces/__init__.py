@@ -4,7 +4,7 @@ A space is a define-by-run function of an Optuna trial and a `Problem`. This pag
 of the room does.
 """
 
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import Problem, TextProblem
 from hpc_nas.spaces.recipe import Recipe
 
-__all__ = ["Problem", "Recipe"]
+__all__ = ["Problem", "Recipe", "TextProblem"]

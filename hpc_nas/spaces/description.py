@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpc_nas.spaces.memory import Footprint, kept_tensors
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.recipe import Recipe
+from hpc_nas.spaces.trial_pass import try_out
 
 __all__ = ["Description", "describe_module"]
 
-_SAMPLES = 2  # one sample would hide a network that loses its batch dimension
 _PLAIN = Recipe()
 
 
@@ -24,9 +23,9 @@ class Description:
     """What is known of a network before it is trained.
 
     `num_parameters` counts trainable weights. `num_layers` counts layers with weights: modules that own a
-    parameter of two or more dimensions (convolutions, fully connected layers, not normalisations). `macs`
-    counts multiply-adds of one forward pass of one sample (half of what torch's flop counter says). `footprint` is
-    what its training by `recipe` takes of memory.
+    parameter of two or more dimensions (convolutions, fully connected layers, LSTMs, embeddings, not normalisations).
+    `macs` counts multiply-adds of one forward pass of one image, or of one token of a text (half of what torch's flop
+    counter says). `footprint` is what its training by `recipe` takes of memory.
     """
 
     num_parameters: int
@@ -36,7 +35,7 @@ class Description:
     recipe: Recipe = field(default_factory=Recipe)
 
 
-def describe_module(module: nn.Module, problem: Problem, *, recipe: Recipe = _PLAIN) -> Description:
+def describe_module(module: nn.Module, problem: AnyProblem, *, recipe: Recipe = _PLAIN) -> Description:
     """Describe a network that was built on the meta device, and check that it fits the problem.
 
     Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
@@ -45,16 +44,12 @@ def describe_module(module: nn.Module, problem: Problem, *, recipe: Recipe = _PL
         raise ValueError("the network has lazy layers, whose weights do not exist yet; give input sizes")
     module.eval()
     with kept_tensors(module) as kept, FlopCounterMode(display=False) as counter:
-        outputs = module(torch.empty(_SAMPLES, *problem.input_shape, device="meta"))
-    expected = (_SAMPLES, problem.num_classes)
-    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
-        seen = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-        raise ValueError(f"{_SAMPLES} samples give {seen}, not [batch, num_classes] = {list(expected)}")
+        num_samples, num_units = try_out(module, problem)
     return Description(
         num_parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
         num_layers=sum(_has_weights(layer) for layer in module.modules()),
-        macs=counter.get_total_flops() // (2 * _SAMPLES),
-        footprint=kept.footprint(num_samples=_SAMPLES),
+        macs=counter.get_total_flops() // (2 * num_units),
+        footprint=kept.footprint(num_samples=num_samples),
         recipe=recipe,
     )
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import HpcNasError
 
-__all__ = ["resolve_options"]
+__all__ = ["resolve_options", "type_hints"]
 
 
 def resolve_options(
@@ -46,7 +46,7 @@ def resolve_options(
         if name not in known and not takes_any:
             raise error(f"{where}: unknown option {name!r}{nearest(name, known)}")
     resolved = dict(options)
-    hints = _type_hints(function)
+    hints = type_hints(function)
     for name, parameter in known.items():
         if name in options:
             annotation = hints.get(name, _implied(parameter))
@@ -67,7 +67,8 @@ def _implied(parameter: inspect.Parameter) -> Any:
     return Any if parameter.default in (None, parameter.empty) else type(parameter.default)
 
 
-def _type_hints(function: Callable[..., object]) -> dict[str, Any]:
+def type_hints(function: Callable[..., object]) -> dict[str, Any]:
+    """The annotations of its parameters; none where they can't be read."""
     try:
         return get_type_hints(function, include_extras=True)
     except (

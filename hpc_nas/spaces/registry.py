@@ -12,6 +12,7 @@ from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import SpaceError
 from hpc_nas.spaces.darts import darts
+from hpc_nas.spaces.lstm import lstm
 from hpc_nas.spaces.metaqnn import metaqnn
 from hpc_nas.spaces.nas_bench_201 import nas_bench_201
 from hpc_nas.spaces.options import resolve_options
@@ -29,6 +30,7 @@ SPACES: dict[str, SpaceFunction] = {
     "darts": darts,
     "resnet-scaling": resnet_scaling,
     "resnet-random": resnet_random,
+    "lstm": lstm,
 }
 """The spaces that come with hpc-nas, by the name that a campaign file uses."""
 

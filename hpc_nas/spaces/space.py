@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from torch import nn
 
 from hpc_nas.errors import SpaceError
 from hpc_nas.spaces.description import Description, describe_module
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.options import type_hints
+from hpc_nas.spaces.problem import AnyProblem, Problem, TextProblem
 from hpc_nas.spaces.recipe import Recipe
 
 __all__ = ["CollapsedShape", "Network", "Parameters", "Space", "SpaceFunction"]
@@ -35,8 +37,11 @@ class CollapsedShape(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """What a space function returns: a module from images [batch, channels, height, width] to logits
-    [batch, num_classes], and how to train it. A function without a recipe may return the bare module.
+    """What a space function returns: a module, and how to train it. One without a recipe may return the bare module.
+
+    For images it goes from [batch, channels, height, width] to logits [batch, num_classes]. For text from tokens
+    [batch, length] and a state (a tuple of tensors, empty where a text begins) to logits [batch, length,
+    vocabulary_size] and the state behind the last token.
     """
 
     module: nn.Module
@@ -44,7 +49,8 @@ class Network:
 
 
 SpaceFunction = Callable[..., Network | nn.Module]
-"""`function(trial, problem, **options)`; it asks `trial` by Optuna's `suggest_*` methods."""
+"""`function(trial, problem, **options)`; it asks `trial` by Optuna's `suggest_*` methods. Where `problem` is annotated
+as `Problem` it is for images alone, as `TextProblem` for text alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +61,26 @@ class Space:
     function: SpaceFunction
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def build(self, trial: BaseTrial, problem: Problem) -> Network:
+    @property
+    def problem_kind(self) -> type[AnyProblem] | None:
+        """What its function says it is for; None where it does not say, or takes both."""
+        parameters = list(inspect.signature(self.function).parameters)
+        annotation = type_hints(self.function).get(parameters[1])
+        return annotation if annotation in (Problem, TextProblem) else None
+
+    def build(self, trial: BaseTrial, problem: AnyProblem) -> Network:
         """Draw a network from `trial`, on torch's default device, weights by torch's default generator.
 
         Raises CollapsedShape for a draw to be repeated, SpaceError where the function raises (SpaceError itself
         for a problem that none of its networks fits) or returns no module. Lack of memory is no fault of the
         space: MemoryError and torch.OutOfMemoryError go through.
         """
+        kind = self.problem_kind
+        if kind is not None and not isinstance(problem, kind):
+            wanted = "a text" if kind is TextProblem else "images"
+            raise SpaceError(
+                f"space {self.name!r} is for {wanted}, but the data are {problem}; choose another [space] or [data]"
+            )
         try:
             result = self.function(trial, problem, **self.options)
         except (CollapsedShape, MemoryError, torch.OutOfMemoryError):
@@ -77,11 +96,11 @@ class Space:
             raise self._error(f"returned {seen}, not a torch module or a Network", trial.params, problem)
         return result
 
-    def draw(self, trial: BaseTrial, problem: Problem) -> Description:
+    def draw(self, trial: BaseTrial, problem: AnyProblem) -> Description:
         """Draw a network from `trial` on the meta device, check that it fits the problem, and describe it.
 
-        Raises CollapsedShape as `build`; SpaceError also for a network whose output is not
-        [batch, num_classes] and for parameters that JSON does not carry.
+        Raises CollapsedShape as `build`; SpaceError also for a network that does not give what `Network` says,
+        and for parameters that JSON does not carry.
         """
         with torch.device("meta"):
             network = self.build(trial, problem)
@@ -99,29 +118,29 @@ class Space:
                 raise self._error(what, trial.params, problem)
         return description
 
-    def rebuild(self, parameters: Parameters, problem: Problem) -> Network:
+    def rebuild(self, parameters: Parameters, problem: AnyProblem) -> Network:
         """The network that was drawn with these parameters; device and weights as in `build`.
 
         Raises SpaceError, also where the parameters are not of this space with these options.
         """
         return self._replay(parameters, problem, self.build)[0]
 
-    def describe(self, parameters: Parameters, problem: Problem) -> Description:
+    def describe(self, parameters: Parameters, problem: AnyProblem) -> Description:
         """Count parameters, layers and MACs of a drawn network; raises as `rebuild` and `draw`."""
         return self._replay(parameters, problem, self.draw)[0]
 
-    def recipe(self, parameters: Parameters, problem: Problem) -> Recipe:
+    def recipe(self, parameters: Parameters, problem: AnyProblem) -> Recipe:
         """How a drawn network wants to be trained; raises as `rebuild`."""
         with torch.device("meta"):
             return self.rebuild(parameters, problem).recipe
 
-    def distributions(self, parameters: Parameters, problem: Problem) -> dict[str, BaseDistribution]:
+    def distributions(self, parameters: Parameters, problem: AnyProblem) -> dict[str, BaseDistribution]:
         """From what each parameter was drawn, by name; raises as `rebuild`."""
         with torch.device("meta"):
             return self._replay(parameters, problem, self.build)[1]
 
     def _replay(
-        self, parameters: Parameters, problem: Problem, action: Callable[[BaseTrial, Problem], _Result]
+        self, parameters: Parameters, problem: AnyProblem, action: Callable[[BaseTrial, AnyProblem], _Result]
     ) -> tuple[_Result, dict[str, BaseDistribution]]:
         """Run `action` on a trial that suggests the recorded values; also the distributions it asked for."""
         trial = FixedTrial(dict(parameters))
@@ -137,7 +156,7 @@ class Space:
             raise self._error(f"does not know the parameters {', '.join(unused)}", parameters, problem)
         return result, dict(trial.distributions)
 
-    def _error(self, what: str, parameters: Mapping[str, Any], problem: Problem) -> SpaceError:
+    def _error(self, what: str, parameters: Mapping[str, Any], problem: AnyProblem) -> SpaceError:
         drawn = ", ".join(f"{name}={value!r}" for name, value in parameters.items()) or "none"
         return SpaceError(f"space {self.name!r} for {problem}: {what}; parameters drawn: {drawn}")
 

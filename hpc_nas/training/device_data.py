@@ -1,4 +1,4 @@
-"""Training and validation data, normalised and resident on one device."""
+"""Training and validation data resident on one device: normalised images, or the tokens of a text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hpc_nas.training.dataset import Images
+from hpc_nas.training.datasets import AnySplits
 from hpc_nas.training.splits import Splits
 
 
@@ -22,10 +23,15 @@ class DeviceData:
     validation_images: torch.Tensor
     validation_labels: torch.Tensor
 
+    @property
+    def num_train(self) -> int:
+        """Samples to train on."""
+        return len(self.train_labels)
+
     @classmethod
     def from_splits(cls, splits: Splits, *, device: torch.device) -> DeviceData:
         """Copy the data to `device`; 4 bytes per pixel and channel stay there."""
-        mean, deviation = _channel_statistics(splits.train_images)
+        mean, deviation = channel_statistics(splits.train_images)
 
         def images(source: Images) -> torch.Tensor:
             pixels = torch.from_numpy(source).to(device).float()
@@ -39,7 +45,35 @@ class DeviceData:
         )
 
 
-def _channel_statistics(images: Images) -> tuple[torch.Tensor, torch.Tensor]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextData:
+    """Tokens int64 [n], in the order of the text, in samples of `sequence_length`. Shared as `DeviceData`."""
+
+    train_tokens: torch.Tensor
+    validation_tokens: torch.Tensor
+    sequence_length: int
+
+    @property
+    def num_train(self) -> int:
+        """Samples to train on: the last token is only foretold."""
+        return (len(self.train_tokens) - 1) // self.sequence_length
+
+
+AnyData = DeviceData | TextData
+
+
+def to_device(splits: AnySplits, *, device: torch.device) -> AnyData:
+    """Images or text, resident on `device`; 8 bytes per token."""
+    if isinstance(splits, Splits):
+        return DeviceData.from_splits(splits, device=device)
+    return TextData(
+        train_tokens=torch.from_numpy(splits.train).to(device),
+        validation_tokens=torch.from_numpy(splits.validation).to(device),
+        sequence_length=splits.sequence_length,
+    )
+
+
+def channel_statistics(images: Images) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation per channel, each [c, 1, 1], from exact integer sums."""
     axes, count = (0, 2, 3), images.size // images.shape[1]
     mean = images.sum(axis=axes, dtype=np.uint64) / count

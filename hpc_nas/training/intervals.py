@@ -12,8 +12,9 @@ from hpc_nas.errors import ConfigurationError
 class Intervals:
     """A training of `num_intervals` intervals, each a whole number of batches and ending in a validation.
 
-    An epoch passes once over `samples_per_epoch` training images: the paper truncates the data so that an
-    epoch is a whole number of intervals. `epoch_numerator / epoch_denominator` is E, exactly.
+    An epoch passes once over `samples_per_epoch` training samples (images, or windows of a text): the paper
+    truncates the data so that an epoch is a whole number of intervals. `epoch_numerator / epoch_denominator` is E,
+    exactly.
     """
 
     batch_size: int
@@ -46,7 +47,7 @@ def plan_intervals(num_train: int, batch_size: int, *, section: TrainingSection)
         allowed = f"use batch_size <= {most}, or more data" if most else "use more data or longer intervals"
         raise ConfigurationError(
             f"[training]: batch_size = {batch_size} with epochs_per_interval = {interval:g} needs "
-            f"{batch_size * parts} training images for a batch in every interval, there are {num_train}; "
+            f"{batch_size * parts} training samples for a batch in every interval, there are {num_train}; "
             f"{allowed}"
         )
     return Intervals(

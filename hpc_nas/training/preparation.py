@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpc_nas.configuration import DataSection
-from hpc_nas.spaces.problem import Problem
-from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.splits import dataset_fingerprint, split
+from hpc_nas.spaces.objective import Objective
+from hpc_nas.spaces.problem import AnyProblem
+from hpc_nas.training.datasets import load_splits
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSummary:
-    """A checked data set, without its images. `chance_accuracy` is in percent.
+    """A checked data set, without its content. `chance_accuracy` is in percent: what knowing nothing but the shares
+    of the classes (of the words) gives. `num_train`, `num_validation` and `num_test` count samples.
 
     `checksum` is the whole data set's, `fingerprint` that of what candidates are trained and validated on.
     """
 
-    problem: Problem
+    problem: AnyProblem
+    objective: Objective
     chance_accuracy: float
     num_train: int
     num_validation: int
@@ -32,13 +34,14 @@ def prepare(section: DataSection, *, cache_dir: Path) -> DataSummary:
 
     Trainers load it again later, from the same cache, without any download.
     """
-    splits = split(load_dataset(section, cache_dir=cache_dir), section)
+    splits = load_splits(section, cache_dir=cache_dir)
     return DataSummary(
         problem=splits.problem,
+        objective=splits.problem.objective,
         chance_accuracy=splits.chance_accuracy,
-        num_train=len(splits.train_labels),
-        num_validation=len(splits.validation_labels),
+        num_train=splits.num_train,
+        num_validation=splits.num_validation,
         num_test=splits.num_test,
         checksum=splits.checksum,
-        fingerprint=dataset_fingerprint(splits),
+        fingerprint=splits.fingerprint,
     )

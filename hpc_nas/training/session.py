@@ -7,19 +7,18 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.regularization import plan_training
 from hpc_nas.spaces.space import Space
-from hpc_nas.training.augmentation import augment
 from hpc_nas.training.checkpoint import Plain, copy_to_host
-from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.device_data import AnyData
+from hpc_nas.training.feeds import make_feed
 from hpc_nas.training.intervals import plan_intervals
 from hpc_nas.training.module_state import module_state, restore_module
 from hpc_nas.training.optimization import clip_gradients, make_optimizer, make_schedule
 from hpc_nas.training.sums import Means, Sums
 from hpc_nas.values import Candidate
 
-VALIDATION_BATCH = 256
 FINITE_CHECK_BATCHES = 32
 """Batches between looks at the loss on a GPU, where each look waits for all that is queued."""
 _SHUFFLING = 0x5DEECE66D1B54A32  # keeps the draws of shuffling apart from those of the weights
@@ -38,8 +37,8 @@ class Session:
         candidate: Candidate,
         *,
         space: Space,
-        problem: Problem,
-        data: DeviceData,
+        problem: AnyProblem,
+        data: AnyData,
         section: TrainingSection,
         device: torch.device,
     ) -> None:
@@ -47,10 +46,8 @@ class Session:
         torch.manual_seed(candidate.seed)  # weights and dropout; every device
         network = space.rebuild(candidate.parameters, problem)
         self.recipe = network.recipe.override(section)
-        self.intervals = plan_intervals(len(data.train_labels), self.recipe.batch_size, section=section)
+        self.intervals = plan_intervals(data.num_train, self.recipe.batch_size, section=section)
         self.learning_rate = self.recipe.learning_rate
-        self.num_validation_batches = -(-len(data.validation_labels) // self._validation_batch)
-        self._data = data
         self._module = network.module.to(device)
         plan_training(self._module, num_batches=self.intervals.num_batches)
         self._optimizer = make_optimizer(self._module, self.recipe)
@@ -58,10 +55,11 @@ class Session:
         self._device = device
         self._generator = torch.Generator(device).manual_seed(candidate.seed ^ _SHUFFLING)
         self._check_batches = 1 if device.type == "cpu" else FINITE_CHECK_BATCHES
-        self._order = torch.empty(0, dtype=torch.int64, device=device)
-        self._batch_in_epoch = 0
-        self._training = Sums(device)
-        self._validation = Sums(device)
+        self._feed = make_feed(data, recipe=self.recipe, intervals=self.intervals, generator=self._generator)
+        self.num_validation_batches = self._feed.num_validation_batches
+        self._problem = problem
+        self._training = Sums(device, problem=problem)
+        self._validation = Sums(device, problem=problem)
         self.intervals_done = 0
 
     @property
@@ -89,20 +87,11 @@ class Session:
         """Validated, from the candidate's start."""
         return self.intervals.epoch_after(self.intervals_done)
 
-    @property
-    def _validation_batch(self) -> int:
-        return max(VALIDATION_BATCH, self.recipe.batch_size)
-
     def train_batch(self) -> None:
         """One optimizer step on the next batch."""
-        indices = self._next_indices()
-        images = augment(
-            self._data.train_images[indices], self.recipe.augmentation, generator=self._generator
-        )
-        labels = self._data.train_labels[indices]
         self._module.train()
         self._optimizer.zero_grad(set_to_none=True)
-        logits = self._module(images)
+        logits, labels = self._feed.train(self._module)
         loss = cross_entropy(logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         clip_gradients(self._module, self.recipe)
@@ -120,12 +109,8 @@ class Session:
     @torch.no_grad()
     def validate_batch(self) -> None:
         """The next part of the validation data."""
-        start = self._validation.num_batches * self._validation_batch
-        part = slice(start, start + self._validation_batch)
-        labels = self._data.validation_labels[part]
         self._module.eval()
-        images = self._data.validation_images[part].clone()  # a network may work in place
-        logits = self._module(images)
+        logits, labels = self._feed.validate(self._module, self._validation.num_batches)
         self._validation.add(cross_entropy(logits, labels), logits, labels)
 
     def validation_means(self) -> Means:
@@ -135,8 +120,8 @@ class Session:
     def next_interval(self) -> None:
         """The interval is trained and validated: count it, and sum anew."""
         self.intervals_done += 1
-        self._training = Sums(self._device)
-        self._validation = Sums(self._device)
+        self._training = Sums(self._device, problem=self._problem)
+        self._validation = Sums(self._device, problem=self._problem)
 
     def capture(self) -> Plain:
         """A deep copy, on the host, of all that the rest of this training depends on.
@@ -157,8 +142,7 @@ class Session:
                 "host": torch.get_rng_state(),
                 "device": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
             },
-            "order": self._order,
-            "batch_in_epoch": self._batch_in_epoch,
+            "feed": self._feed.state(),
             "intervals_done": self.intervals_done,
             "learning_rate": self.learning_rate,
             "training": self._training.state(),
@@ -176,8 +160,7 @@ class Session:
         # Copied, since torch would go on in these very tensors where they are on the right device.
         self._optimizer.load_state_dict(copy_to_host(state["optimizer"], where="optimizer"))
         self._schedule.load_state_dict(state["schedule"])
-        self._order = state["order"].to(self._device, copy=True)
-        self._batch_in_epoch = state["batch_in_epoch"]
+        self._feed.restore(state["feed"])
         self.intervals_done = state["intervals_done"]
         self.learning_rate = state["learning_rate"]
         self._training.restore(state["training"])
@@ -191,12 +174,3 @@ class Session:
     def close(self) -> None:
         """Let go of the network and all that was made for it; nothing else may be called afterwards."""
         self.__dict__.clear()
-
-    def _next_indices(self) -> torch.Tensor:
-        if self._batch_in_epoch == 0:
-            self._order = torch.randperm(
-                self.intervals.samples_per_epoch, generator=self._generator, device=self._order.device
-            )
-        start = self._batch_in_epoch * self.recipe.batch_size
-        self._batch_in_epoch = (self._batch_in_epoch + 1) % self.intervals.batches_per_epoch
-        return self._order[start : start + self.recipe.batch_size]

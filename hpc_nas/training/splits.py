@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,34 @@ class Splits:
         return Problem(channels=channels, height=height, width=width, num_classes=self.num_classes)
 
     @property
+    def num_train(self) -> int:
+        return len(self.train_labels)
+
+    @property
+    def num_validation(self) -> int:
+        return len(self.validation_labels)
+
+    @property
     def chance_accuracy(self) -> float:
         """Accuracy in percent of always naming the validation set's largest class."""
         return float(100.0 * np.bincount(self.validation_labels).max() / len(self.validation_labels))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that candidates are trained and validated on, in order: the same data give the same curves.
+
+        Unlike `checksum`, which is the whole data set's, it changes with every key that changes the cut.
+        """
+        digest = hashlib.sha256(str(self.num_classes).encode())
+        for array in (
+            self.train_images,
+            self.train_labels,
+            self.validation_images,
+            self.validation_labels,
+        ):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def describe(self) -> dict[str, int | float | str]:
         """What the archive keeps of the data: name, sizes, chance accuracy, checksum."""
@@ -86,23 +112,6 @@ def split(dataset: Dataset, section: DataSection) -> Splits:
         num_test=len(dataset.test_labels),
         checksum=dataset.checksum,
     )
-
-
-def dataset_fingerprint(splits: Splits) -> str:
-    """SHA-256 of all that candidates are trained and validated on, in order: the same data give the same curves.
-
-    Unlike `checksum`, which is the whole data set's, it changes with every key that changes the cut.
-    """
-    digest = hashlib.sha256(str(splits.num_classes).encode())
-    for array in (
-        splits.train_images,
-        splits.train_labels,
-        splits.validation_images,
-        splits.validation_labels,
-    ):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _cut(

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.failures import NonFiniteLoss
 
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """Mean loss per sample, and accuracy in percent, over one interval or one validation."""
+    """Mean loss per image or token, and accuracy or score in percent, over an interval or a validation."""
 
     loss: float
     accuracy: float
@@ -22,7 +23,8 @@ class Means:
 class Sums:
     """Of one interval's training, or of one validation; `num_batches` says how far it is."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, problem: AnyProblem) -> None:
+        self._problem = problem
         self.num_batches = 0
         self._num_samples = 0
         self._loss = torch.zeros((), device=device)
@@ -45,7 +47,8 @@ class Sums:
     def means(self, part: str) -> Means:
         """Over all batches so far. Raises NonFiniteLoss; waits for the device."""
         loss = self.check_finite(part) / self._num_samples
-        return Means(loss=loss, accuracy=100.0 * int(self._hits) / self._num_samples)
+        accuracy = self._problem.score(loss=loss, hits=int(self._hits), count=self._num_samples)
+        return Means(loss=loss, accuracy=accuracy)
 
     def state(self) -> Plain:
         """What `restore` takes back; its tensors go on changing."""

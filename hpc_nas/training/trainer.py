@@ -10,11 +10,11 @@ from functools import partial
 import torch
 
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
-from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.device_data import AnyData
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
 from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
 from hpc_nas.training.session import Session
@@ -34,8 +34,8 @@ def train(
     *,
     attempt: int,
     space: Space,
-    problem: Problem,
-    data: DeviceData,
+    problem: AnyProblem,
+    data: AnyData,
     section: TrainingSection,
     device: torch.device,
     checkpoints: Checkpoints,

@@ -35,7 +35,7 @@ PUBLIC = {
     },
     "hpc_nas.records.row_file": {"RowFileReader", "RowFileWriter"},
     "hpc_nas.search": {"SearchContext", "Strategy", "Supply", "make_strategy"},
-    "hpc_nas.spaces": {"Problem", "Recipe"},
+    "hpc_nas.spaces": {"Problem", "Recipe", "TextProblem"},
     "hpc_nas.values": {
         *("FINAL_STATES", "REASONS", "Candidate", "Observation", "Outcome", "Reason", "State"),
     },

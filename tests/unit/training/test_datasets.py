@@ -74,7 +74,7 @@ def test_digits_are_always_the_same(tmp_path: Path) -> None:
 def test_an_unknown_name_offers_the_nearest(tmp_path: Path) -> None:
     assert refusal(DataSection(name="fashion-mnist"), tmp_path).endswith("did you mean 'fashion_mnist'?")
     known = ", ".join(KINDS)
-    assert refusal(DataSection(name="imagenet21k"), tmp_path).endswith(f"known are {known}")
+    assert refusal(DataSection(name="imagenet21k"), tmp_path).endswith(f"known are {known}, ptb")
 
 
 def test_official_files_are_staged_and_read_by_torchvision(test_data: Path, fashion_cache: Path) -> None:

@@ -80,6 +80,6 @@ def test_too_few_data_for_a_batch_size_name_what_is_allowed() -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_batches(1149, 288, section)
     assert str(caught.value) == (
-        "[training]: batch_size = 288 with epochs_per_interval = 0.25 needs 1152 training images for a batch "
+        "[training]: batch_size = 288 with epochs_per_interval = 0.25 needs 1152 training samples for a batch "
         "in every interval, there are 1149; use batch_size <= 287, or more data"
     )

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
+from hpc_nas.spaces.objective import Objective
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.datasets import load_dataset
 from hpc_nas.training.preparation import DataSummary, prepare
-from hpc_nas.training.splits import Splits, dataset_fingerprint, split
+from hpc_nas.training.splits import Splits, split
 from hpc_nas.training.stratify import stratified_subset
 
 from .training_helpers import fashion_section, make_dataset
@@ -128,18 +129,19 @@ def test_preparation_says_what_trainers_will_find(test_data: Path, fashion_cache
     splits = split(load_dataset(section, cache_dir=fashion_cache), section)
     assert prepare(section, cache_dir=fashion_cache) == DataSummary(
         problem=Problem(channels=1, height=28, width=28, num_classes=10),
+        objective=Objective.ACCURACY,
         chance_accuracy=10.0,
         num_train=8000,
         num_validation=2000,
         num_test=10_000,
         checksum=splits.checksum,
-        fingerprint=dataset_fingerprint(splits),
+        fingerprint=splits.fingerprint,
     )
 
 
 def test_fingerprint_is_of_what_candidates_see() -> None:
     same = split(numbered(), DataSection())
-    assert dataset_fingerprint(same) == dataset_fingerprint(split(numbered(), DataSection()))
+    assert same.fingerprint == split(numbered(), DataSection()).fingerprint
     others = [
         split(numbered(), DataSection(seed=1)),
         split(numbered(), DataSection(max_train_samples=900)),
@@ -148,7 +150,7 @@ def test_fingerprint_is_of_what_candidates_see() -> None:
         dataclasses.replace(same, train_labels=same.train_labels[::-1]),
         dataclasses.replace(same, validation_images=255 - same.validation_images),
     ]
-    assert len({dataset_fingerprint(splits) for splits in [same, *others]}) == 7
+    assert len({splits.fingerprint for splits in [same, *others]}) == 7
 
 
 @pytest.mark.parametrize("count", [1, 7, 50, 99, 100])

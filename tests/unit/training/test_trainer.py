@@ -229,7 +229,7 @@ def test_a_shape_that_does_not_fit_fails_as_build(trainer: Trainer) -> None:
 def test_a_batch_size_that_leaves_an_interval_empty_fails_as_build(trainer: Trainer) -> None:
     end = trainer(one_network_space(dense, batch_size=41))
     assert (end.state, end.reason) == (State.FAILED, Reason.BUILD)
-    assert "batch_size = 41 with epochs_per_interval = 0.5 needs 82 training images" in end.message
+    assert "batch_size = 41 with epochs_per_interval = 0.5 needs 82 training samples" in end.message
 
 
 @pytest.mark.parametrize("lost", ["CUDA error: device-side assert triggered", "CUDA error: unknown error"])

@@ -1,0 +1,45 @@
+"""Run a network on a few meta samples, and check that what it gives fits the problem."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from hpc_nas.spaces.problem import AnyProblem, Problem
+
+__all__ = ["try_out"]
+
+_SAMPLES = 2  # one sample would hide a network that loses its batch dimension
+_WINDOWS = 2  # of a text: the first has no state before it
+
+
+def try_out(module: nn.Module, problem: AnyProblem) -> tuple[int, int]:
+    """Run the network; on how many samples, and on how many images, or tokens of a text.
+
+    Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
+    """
+    if isinstance(problem, Problem):
+        images = torch.empty(_SAMPLES, *problem.input_shape, device="meta")
+        _check(module(images), (_SAMPLES, problem.num_classes), what="samples", wanted="[batch, num_classes]")
+        return _SAMPLES, _SAMPLES
+    state: tuple[torch.Tensor, ...] = ()
+    tokens = torch.zeros(_SAMPLES, problem.sequence_length, dtype=torch.int64, device="meta")
+    for _ in range(_WINDOWS):
+        outputs = module(tokens, state)
+        if not isinstance(outputs, tuple) or len(outputs) != 2:
+            raise ValueError(f"tokens and a state give {_seen(outputs)}, not logits and the next state")
+        logits, state = outputs
+        expected = (*tokens.shape, problem.vocabulary_size)
+        _check(logits, expected, what="sequences", wanted="[batch, sequence_length, vocabulary_size]")
+        if not isinstance(state, tuple) or not all(isinstance(part, torch.Tensor) for part in state):
+            raise ValueError(f"the next state is {_seen(state)}, not a tuple of tensors (which may be empty)")
+    return _WINDOWS * _SAMPLES, _WINDOWS * tokens.numel()
+
+
+def _check(outputs: object, expected: tuple[int, ...], *, what: str, wanted: str) -> None:
+    if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
+        raise ValueError(f"{_SAMPLES} {what} give {_seen(outputs)}, not {wanted} = {list(expected)}")
+
+
+def _seen(outputs: object) -> list[int] | str:
+    return list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
