@@ -36,6 +36,7 @@ from hpc_nas.records.versions import upgrade
 from hpc_nas.values import Candidate, Outcome, State
 
 _RANK_TABLES = {**layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
+_OF_A_CANDIDATE = ("number", "seed", "num_parameters", "num_layers", "macs", "redraws", "beyond_limits")
 _Attempt = tuple[int, int]
 
 
@@ -232,7 +233,7 @@ def _candidates(entries: list[_Entry], tables: dict[str, Rows], *, audited: list
     rows["audited"] = audited
     for row, entry in zip(rows, entries, strict=True):
         candidate, outcome = entry.candidate, entry.outcome
-        for name in ("number", "seed", "num_parameters", "num_layers", "macs", "redraws"):
+        for name in _OF_A_CANDIDATE:
             row[name] = getattr(candidate, name)
         curve = curves.get((candidate.number, entry.attempt), _Curve())
         row["state"] = text(entry.state, layout.WORD)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 COMMIT = "commit"  # the table of counters
 CHUNK_ROWS = 64
@@ -122,6 +122,7 @@ CANDIDATE = np.dtype(
         ("num_layers", "<i4"),
         ("macs", "<i8"),
         ("redraws", "<i4"),
+        ("beyond_limits", "<i4"),  # of these, networks beyond the constraints
         ("audited", "i1"),  # 1: trained to the end whatever is decided
         ("state", WORD),
         ("reason", WORD),

@@ -23,8 +23,9 @@ _ADDED_LATER: dict[str, float] = {
     "epochs_twice": math.nan,
     "resumptions": 0,
     "pauses": 0,
+    "beyond_limits": 0,
 }
-"""Fields that version 1 or 2 did not have, and what stands there for "not known" or "none"."""
+"""Fields that an earlier version did not have, and what stands there for "not known" or "none"."""
 
 
 def upgrade(rows: Rows, dtype: np.dtype[Any]) -> Rows:

@@ -78,12 +78,21 @@ class Resumptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Redraws:
+    """Draws that were thrown away before a candidate was found, and how many of them were beyond the constraints."""
+
+    draws: int
+    beyond_limits: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The figures of one campaign.
 
     - `candidates`: how many there are; `outcomes`: how many in each state, by name (finished, stopped, failed and
       cancelled always, queued, running and paused where there are any); they add up to `candidates`.
     - `reasons`: how many ended for each reason, by name.
+    - `redraws`: draws that became no candidate.
     - `epochs_trained`: by all attempts of all candidates.
     - `epochs_full`: what the finished and stopped candidates would have cost at `max_epochs` each.
     - `epochs_saved_percent`: 100 (1 - epochs of the finished and stopped candidates / `epochs_full`); a failed or
@@ -100,6 +109,7 @@ class Summary:
     candidates: int
     outcomes: dict[str, int]
     reasons: dict[str, int]
+    redraws: Redraws
     epochs_trained: float
     epochs_full: float
     epochs_saved_percent: float
@@ -127,6 +137,10 @@ def summarize(record: CampaignRecord) -> Summary:
         candidates=len(record.candidates),
         outcomes=_outcomes(record),
         reasons=_reasons(record),
+        redraws=Redraws(
+            draws=int(record.candidates["redraws"].sum()),
+            beyond_limits=int(record.candidates["beyond_limits"].sum()),
+        ),
         epochs_trained=float(np.nansum(record.candidates["epochs_all_attempts"])),
         epochs_full=epochs_full,
         epochs_saved_percent=100.0 * (1.0 - _ratio(float(np.nansum(done["epochs"])), epochs_full)),

@@ -53,6 +53,9 @@ def summary_table(summary: Summary) -> RenderableType:
     table.add_row("candidates", _counts(summary.candidates, summary.outcomes))
     if summary.reasons:
         table.add_row("reasons", _listed(summary.reasons))
+    if beyond := summary.redraws.beyond_limits:
+        thrown_away = f"{summary.redraws.draws} draws thrown away, {beyond} of them beyond the constraints"
+        table.add_row("drawn again", thrown_away)
     table.add_row("best", _best(summary))
     table.add_row("epochs", _epochs(summary))
     if summary.resumptions.pauses or summary.resumptions.from_checkpoints:

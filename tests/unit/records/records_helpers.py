@@ -25,6 +25,7 @@ def candidate(number: int) -> Candidate:
         num_layers=4,
         macs=10**9 + number,
         redraws=2,
+        beyond_limits=1,
     )
 
 

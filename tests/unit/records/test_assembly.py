@@ -50,6 +50,7 @@ def test_finished_campaign_is_assembled(tmp_path: Path) -> None:
         "num_layers": 4,
         "macs": drawn.macs,
         "redraws": 2,
+        "beyond_limits": 1,
         "audited": 0,
         "state": b"stopped",
         "reason": b"converged",

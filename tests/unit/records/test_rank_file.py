@@ -121,7 +121,7 @@ def test_a_file_says_who_wrote_it(tmp_path: Path) -> None:
     attributes = read_rank_file(path).attributes
     assert isinstance(attributes.pop("created_time"), float)
     assert attributes == {
-        "schema_version": 3,
+        "schema_version": 4,
         "kind": "trainer",
         "group": 4,
         "rank": 1,

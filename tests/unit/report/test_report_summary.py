@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from report_records import NAN, make_record, small_campaign
 
-from hpc_nas.report.summary import Best, Latency, Resumptions, summarize
+from hpc_nas.report.summary import Best, Latency, Redraws, Resumptions, summarize
 
 
 def test_small_campaign_is_counted_and_measured() -> None:
@@ -35,6 +35,12 @@ def test_small_campaign_is_counted_and_measured() -> None:
     assert summary.trainer_busy_percent == pytest.approx(100 * 9 / 20, abs=1e-4)
 
 
+def test_draws_thrown_away_are_summed() -> None:
+    record = small_campaign()
+    record.candidates["redraws"], record.candidates["beyond_limits"] = [4, 0, 2, 0, 1], [3, 0, 0, 0, 1]
+    assert summarize(record).redraws == Redraws(draws=7, beyond_limits=4)
+
+
 def test_latencies_are_joined_by_attempt_and_trainer() -> None:
     latencies = summarize(small_campaign()).latencies
 
@@ -55,6 +61,7 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
         "candidates": 0,
         "outcomes": {"finished": 0, "stopped": 0, "failed": 0, "cancelled": 0},
         "reasons": {},
+        "redraws": {"draws": 0, "beyond_limits": 0},
         "epochs_trained": 0.0,
         "epochs_full": 0.0,
         "epochs_saved_percent": None,

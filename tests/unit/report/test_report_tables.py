@@ -39,6 +39,16 @@ def test_summary_says_each_figure_once() -> None:
     ]
 
 
+def test_summary_counts_draws_only_where_constraints_threw_some_away() -> None:
+    record = small_campaign()
+    record.candidates["redraws"] = 2
+    assert not any("drawn again" in line for line in lines_of(summary_table(summarize(record))))
+    record.candidates["beyond_limits"][0] = 1
+    assert "drawn again  10 draws thrown away, 1 of them beyond the constraints" in lines_of(
+        summary_table(summarize(record))
+    )
+
+
 def test_summary_of_an_empty_campaign_has_no_figures_to_show() -> None:
     assert lines_of(summary_table(summarize(make_record()))) == [
         "candidates  none",
