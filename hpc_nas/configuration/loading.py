@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hpc_nas.configuration.nearest import nearest
+from hpc_nas.configuration.pairs import with_preset_of_pair
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
@@ -101,7 +102,7 @@ def _with_names_of_today(text: str) -> str:
 def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:
     """Tables as read -> Configuration; `origin` names the file that each table, or `table.key`, came from."""
     try:
-        return Configuration.model_validate(_widen_numbers(tables))
+        return Configuration.model_validate(_widen_numbers(with_preset_of_pair(tables)))
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(error, origin))) from None
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 
 from hpc_nas.configuration.audit import is_audited
+from hpc_nas.configuration.pairs import pair_problems
 from hpc_nas.configuration.platform import Placement, PlatformSection
 from hpc_nas.configuration.search import (
     ConstraintsSection,
@@ -61,7 +62,9 @@ class DataSection(Section):
 class EstimatorSection(Section):
     """The estimator preset, its settings, and whether its decisions are carried out."""
 
-    preset: str = "peng4nn"
+    preset: str = Field(
+        default="peng4nn", description="in a file, the default is the strategy's own preset where it has one"
+    )
     mode: Mode = Field(default=Mode.STOP, strict=False)
     audit_share: float = Field(
         default=0.03, ge=0.0, le=1.0, description="of the candidates, trained to the end whatever is decided"
@@ -132,8 +135,8 @@ class Configuration(Section):
     group: GroupSection = GroupSection()
 
     @model_validator(mode="after")
-    def _fits_platform(self) -> Configuration:
-        for problem in problems(self):
+    def _fits_together(self) -> Configuration:
+        for problem in (*problems(self), *pair_problems(self)):
             raise ValueError(problem)
         return self
 

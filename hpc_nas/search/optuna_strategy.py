@@ -17,24 +17,22 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState, create_trial
 
 from hpc_nas.errors import SpaceError
 from hpc_nas.search.limits import NO_LIMITS, InVain, Limits, no_network
 from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
-from hpc_nas.search.strategy import Strategy, Supply
+from hpc_nas.search.strategy import NothingLeft, Strategy, Supply
 from hpc_nas.spaces.description import Description
 from hpc_nas.spaces.space import CollapsedShape
 from hpc_nas.values import Candidate, Outcome
 
 __all__ = ["OptunaStrategy"]
-
-_MAX_GUIDED_REDRAWS = 20  # then draws are random: a sampler may insist on what collapses
 
 
 class OptunaStrategy(Strategy):
@@ -62,6 +60,7 @@ class OptunaStrategy(Strategy):
                 directions=[objective.direction for objective in sampling.objectives],
                 sampler=RandomSampler(seed=0),
             )
+        sampling.attach(self._study)
 
     @property
     def study(self) -> optuna.Study:
@@ -70,18 +69,17 @@ class OptunaStrategy(Strategy):
 
     @property
     def supply(self) -> Supply:
-        return Supply.EXHAUSTED if self._sampling.is_exhausted else Supply.READY
+        return Supply.EXHAUSTED if self._is_exhausted else Supply.READY
 
     def ask(self, number: int) -> Candidate:
         self._claim(number)
         in_vain, thrown_away = InVain(), list[Trial]()
         end_s = time.monotonic() + self._patience_s
         try:
-            while len(thrown_away) <= self._max_redraws and time.monotonic() < end_s:
-                with _quiet():
-                    self._study.sampler = self._sampler(number, redraw=len(thrown_away))
-                    trial = self._study.ask()
-                trial.set_user_attr("drawn_for", number)
+            while (
+                len(thrown_away) <= self._max_redraws and time.monotonic() < end_s and not self._is_exhausted
+            ):
+                trial = self._begin_draw(number, redraw=len(thrown_away))
                 try:
                     description = self._draw(trial)
                 except CollapsedShape as error:
@@ -106,7 +104,9 @@ class OptunaStrategy(Strategy):
             with _quiet():
                 for trial in thrown_away:
                     self._study.tell(trial, state=TrialState.FAIL)
-        raise no_network(self._context, in_vain, number=number)
+        none_found = no_network(self._context, in_vain, number=number)
+        # One that has given candidates before has an end; one that gives none at all is a mistake.
+        raise NothingLeft(str(none_found)) if self._is_exhausted and len(self._known) > 1 else none_found
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         trial = self._running.pop(candidate.number, None)
@@ -116,13 +116,14 @@ class OptunaStrategy(Strategy):
             trial.set_user_attr(name, value)
         values = self._values(candidate, outcome)
         with _quiet():
-            told = self._study.tell(trial, values, state=_state(values))
-        self._sampling.told(told)
+            self._sampling.told(self._study.tell(trial, values, state=_state(values)))
 
     def restore(self, candidate: Candidate) -> None:
         self._claim(candidate.number)
         space, problem = self._context.space, self._context.problem
         distributions = space.distributions(candidate.parameters, problem)
+        for redraw in range(self._sampling.num_repeated(candidate)):
+            self._draw_in_vain(candidate.number, redraw=redraw)
         with _quiet():
             self._study.sampler = RandomSampler(seed=0)  # draws nothing: every parameter is given
             self._study.enqueue_trial(candidate.parameters)
@@ -130,7 +131,9 @@ class OptunaStrategy(Strategy):
         self._start(trial, candidate.number)
 
     def pause(self, candidate: Candidate, *, epochs: float, accuracy: float) -> None:
-        pass  # its trial runs on
+        """In the study its trial runs on."""
+        with _quiet():
+            self._sampling.paused(self._running[candidate.number], epochs=epochs, accuracy=accuracy)
 
     def learn(self, candidate: Candidate, outcome: Outcome) -> None:
         space, problem = self._context.space, self._context.problem
@@ -144,7 +147,7 @@ class OptunaStrategy(Strategy):
         )
         with _quiet():
             self._study.add_trial(trial)
-        self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
+            self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
 
     def _draw(self, trial: Trial) -> Description:
         description = self._context.space.draw(trial, self._context.problem)
@@ -152,9 +155,27 @@ class OptunaStrategy(Strategy):
         self._sampling.check(trial)
         return description
 
-    def _sampler(self, number: int, *, redraw: int) -> BaseSampler:
+    def _begin_draw(self, number: int, *, redraw: int) -> Trial:
         seed = draw_seed(self._context.seed, number, redraw)
-        return self._sampling.sampler(seed) if redraw <= _MAX_GUIDED_REDRAWS else RandomSampler(seed=seed)
+        guided = redraw <= self._sampling.max_guided_redraws
+        with _quiet():
+            self._study.sampler = self._sampling.sampler(seed) if guided else RandomSampler(seed=seed)
+            trial = self._study.ask()
+        trial.set_user_attr("drawn_for", number)
+        return trial
+
+    def _draw_in_vain(self, number: int, *, redraw: int) -> None:
+        """Make a draw again whose trial the ledger does not hold."""
+        trial = self._begin_draw(number, redraw=redraw)
+        with suppress(CollapsedShape):
+            self._draw(trial)
+        with _quiet():
+            self._study.tell(trial, state=TrialState.FAIL)
+
+    @property
+    def _is_exhausted(self) -> bool:
+        with _quiet():
+            return self._sampling.is_exhausted
 
     def _claim(self, number: int) -> None:
         if number in self._known:
@@ -164,7 +185,8 @@ class OptunaStrategy(Strategy):
     def _start(self, trial: Trial, number: int) -> None:
         trial.set_user_attr("candidate", number)
         self._running[number] = trial
-        self._sampling.started(trial)
+        with _quiet():
+            self._sampling.started(trial)
 
     def _values(self, candidate: Candidate, outcome: Outcome) -> list[float] | None:
         """What the study is told, one for each objective; None where one of them is unknown."""
@@ -178,7 +200,7 @@ def _state(values: list[float] | None) -> TrialState:
 
 
 def _attributes(outcome: Outcome) -> dict[str, float | str | None]:
-    return {"outcome": outcome.label, "spread": outcome.spread}
+    return {"outcome": outcome.label, "spread": outcome.spread, "epochs": outcome.epochs}
 
 
 @contextmanager

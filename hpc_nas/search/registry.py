@@ -7,7 +7,11 @@ from collections.abc import Callable
 from hpc_nas.configuration import SearchSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.errors import ConfigurationError
+from hpc_nas.search.asha import asha
+from hpc_nas.search.bohb import bohb
 from hpc_nas.search.generational import Generational
+from hpc_nas.search.grid import grid
+from hpc_nas.search.hyperband import hyperband
 from hpc_nas.search.metaqnn import metaqnn
 from hpc_nas.search.limits import NO_LIMITS, Limits
 from hpc_nas.search.optuna_strategy import OptunaStrategy
@@ -21,8 +25,12 @@ __all__ = ["STRATEGIES", "make_strategy"]
 
 STRATEGIES: dict[str, Callable[..., Sampling]] = {
     "random": random_search,
+    "grid": grid,
     "tpe": tpe,
     "metaqnn": metaqnn,
+    "asha": asha,
+    "hyperband": hyperband,
+    "bohb": bohb,
 }
 """`function(context, **options) -> Sampling`, by the name that a campaign file uses."""
 

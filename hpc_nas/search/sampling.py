@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
 from hpc_nas.search.objectives import ESTIMATE, Objective
 from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
+from hpc_nas.values import Candidate
 
 __all__ = ["Memoryless", "Sampling", "SearchContext"]
 
@@ -35,6 +37,11 @@ class Sampling(ABC):
     """
 
     objectives: tuple[Objective, ...] = (ESTIMATE,)
+    max_guided_redraws: float = 20
+    """Draws in vain for one candidate; the next ones are random, since a sampler may insist on what collapses."""
+
+    def attach(self, study: Study) -> None:  # noqa: B027  # most find it in each draw
+        """The study of all draws, before the first of them: to look at only."""
 
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
@@ -50,6 +57,13 @@ class Sampling(ABC):
     def started(self, trial: Trial) -> None:  # noqa: B027  # most need not know
         """A drawn or restored candidate is in flight from now on; `told` hears of its end."""
 
+    def paused(self, trial: Trial, *, epochs: float, accuracy: float) -> None:  # noqa: B027  # as above
+        """A candidate in flight was set aside after `epochs`, its best accuracy (percent) known; it may go on."""
+
+    def num_repeated(self, candidate: Candidate) -> int:
+        """How many of the draws in vain before a restored candidate must be made again: the later ones rest on them."""
+        return 0
+
     @property
     def is_exhausted(self) -> bool:
         """Has everything been drawn that there is?"""
@@ -59,8 +73,11 @@ class Sampling(ABC):
 class Memoryless(Sampling):
     """Finds in the study whatever it needs."""
 
-    def __init__(self, make_sampler: Callable[[int], BaseSampler]) -> None:
+    def __init__(
+        self, make_sampler: Callable[[int], BaseSampler], *, objectives: tuple[Objective, ...] = (ESTIMATE,)
+    ) -> None:
         self._make_sampler = make_sampler
+        self.objectives = objectives
 
     def sampler(self, seed: int) -> BaseSampler:
         return self._make_sampler(seed)
