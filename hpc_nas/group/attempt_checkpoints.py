@@ -11,8 +11,8 @@ import torch
 
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.errors import RecordError
+from hpc_nas.group.assignment import Assignment
 from hpc_nas.group.checkpoint_saver import CheckpointSaver
-from hpc_nas.group.protocol import Assignment
 from hpc_nas.records.checkpoint_files import CheckpointName, latest_checkpoint, set_aside
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, Occasion

@@ -9,10 +9,10 @@ from mpi4py import MPI
 
 import estimator
 from hpc_nas.configuration import GroupSection
+from hpc_nas.group.assignment import Assignment
 from hpc_nas.group.hangs import Hang, HangWatch
 from hpc_nas.group.judge import Signal
 from hpc_nas.group.muster import Muster
-from hpc_nas.group.protocol import Assignment
 from hpc_nas.group.roster import Roster
 from hpc_nas.group.wire import COMMAND_TAG, Leave, Outbox, Pause, Present, Stop, Train
 

@@ -14,8 +14,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from hpc_nas.group.assignment import Assignment as Assignment  # a part of it
 from hpc_nas.records.history_journal import Line
-from hpc_nas.values import Candidate, Outcome
+from hpc_nas.values import Outcome
 
 MAX_MESSAGE_BYTES = 1 << 20
 
@@ -24,16 +25,6 @@ _T = TypeVar("_T")
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
-
-
-class Assignment(_Message):
-    """One attempt of one candidate, handed to a group."""
-
-    candidate: Candidate
-    attempt: int = Field(ge=0)
-    checkpoint: str | None = Field(
-        default=None, description="file name of the checkpoint to go on from; None: from the start"
-    )
 
 
 # --- group -> campaign -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hpc_nas.group.protocol import Assignment
+from hpc_nas.group.assignment import Assignment
 
 
 class Roster:

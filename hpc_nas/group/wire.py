@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from mpi4py import MPI
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from hpc_nas.group.protocol import Assignment
+from hpc_nas.group.assignment import Assignment
 from hpc_nas.values import Reason, State
 
 BUFFER_BYTES = 1 << 16

@@ -18,6 +18,7 @@ from hpc_nas.errors import SpaceError
 from hpc_nas.spaces.description import Description, describe_module
 from hpc_nas.spaces.options import type_hints
 from hpc_nas.spaces.problem import AnyProblem, Problem, TextProblem
+from hpc_nas.spaces.put_off_compiler import put_off_compiler
 from hpc_nas.spaces.recipe import Recipe
 
 __all__ = ["CollapsedShape", "Network", "Parameters", "Space", "SpaceFunction"]
@@ -102,6 +103,7 @@ class Space:
         Raises CollapsedShape as `build`; SpaceError also for a network that does not give what `Network` says,
         and for parameters that JSON does not carry.
         """
+        put_off_compiler()
         with torch.device("meta"):
             network = self.build(trial, problem)
             try:

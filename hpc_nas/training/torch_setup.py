@@ -8,6 +8,7 @@ import os
 import torch
 
 from hpc_nas.configuration import TrainingSection
+from hpc_nas.spaces.put_off_compiler import put_off_compiler
 
 
 def configure_torch(section: TrainingSection, threads: int) -> None:
@@ -21,7 +22,8 @@ def configure_torch(section: TrainingSection, threads: int) -> None:
     torch.backends.cudnn.deterministic = section.deterministic
     if section.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(section.deterministic, warn_only=True)
+    # As torch.use_deterministic_algorithms(..., warn_only=True) does, which imports the compiler to tell it as well.
+    torch.set_deterministic_debug_mode("warn" if section.deterministic else "default")
     # Filling fresh memory costs time, and nothing of ours reads it before writing.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     _warm_up()
@@ -30,9 +32,9 @@ def configure_torch(section: TrainingSection, threads: int) -> None:
 def _warm_up() -> None:
     """Pay now, not in the first candidate's time, and keep what is loaded out of every later collection.
 
-    A process's first optimizer imports torch._dynamo, which takes seconds. A full garbage collection walks
-    all that torch has loaded (a tenth of a second and more); frozen, it is left alone.
+    A full garbage collection walks all that torch has loaded (a tenth of a second and more); frozen, it is left alone.
     """
+    put_off_compiler()
     torch.optim.SGD([torch.zeros(1)], lr=1.0)
     gc.collect()
     gc.freeze()
