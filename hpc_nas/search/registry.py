@@ -14,8 +14,10 @@ from hpc_nas.search.grid import grid
 from hpc_nas.search.hyperband import hyperband
 from hpc_nas.search.metaqnn import metaqnn
 from hpc_nas.search.limits import NO_LIMITS, Limits
+from hpc_nas.search.nsga2 import nsga2
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_search
+from hpc_nas.search.regularized_evolution import regularized_evolution
 from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.strategy import Strategy
 from hpc_nas.search.tpe import tpe
@@ -27,6 +29,8 @@ STRATEGIES: dict[str, Callable[..., Sampling]] = {
     "random": random_search,
     "grid": grid,
     "tpe": tpe,
+    "regularized-evolution": regularized_evolution,
+    "nsga2": nsga2,
     "metaqnn": metaqnn,
     "asha": asha,
     "hyperband": hyperband,
