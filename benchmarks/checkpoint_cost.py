@@ -23,6 +23,7 @@ from hpc_nas.spaces.space import Space
 from hpc_nas.training.checkpoint import Checkpoint, Standing
 from hpc_nas.training.checkpoint_file import Origin, read_checkpoint, write_checkpoint
 from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.normalization import Normalization
 from hpc_nas.training.session import Session
 from hpc_nas.values import Candidate
 
@@ -82,7 +83,11 @@ def _session(candidate: Candidate, optimizer: str) -> Session:
         ),
         problem=problem,
         data=DeviceData(
-            train_images=images, train_labels=labels, validation_images=images, validation_labels=labels
+            train_images=images,
+            train_labels=labels,
+            validation_images=images,
+            validation_labels=labels,
+            normalization=Normalization(mean=torch.zeros(1, 1, 1), deviation=torch.ones(1, 1, 1)),
         ),
         section=TrainingSection(),
         device=CPU,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from hpc_nas.spaces.cifar_resnet import RESNETS, convolution, resnet
+from hpc_nas.spaces.cifar_resnet import RESNETS, ResNetPlan, convolution, resnet
 from hpc_nas.spaces.layers import GlobalAverage
 from hpc_nas.spaces.problem import Problem
 
-__all__ = ["NETWORKS", "mobilenet_v2", "vgg16"]
+__all__ = ["NETWORKS", "FixedNetwork", "mobilenet_v2", "vgg16"]
 
 VGG16_STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """(channels, convolutions) between poolings (Simonyan & Zisserman, arXiv 1409.1556, configuration D)."""
@@ -30,14 +31,21 @@ MOBILENET_STAGES = (
 )
 
 
-def vgg16(problem: Problem) -> nn.Sequential:
+class FixedNetwork(Protocol):
+    """Builds a network; `width_divisor` divides all its numbers of channels."""
+
+    def __call__(self, problem: Problem, *, width_divisor: int = 1) -> nn.Sequential: ...
+
+
+def vgg16(problem: Problem, *, width_divisor: int = 1) -> nn.Sequential:
     """13 convolutions with batch normalization and one fully connected layer, as usual for CIFAR.
 
     Pooling rounds sizes up, so that images smaller than 32 pixels pass all five of it.
     """
     layers: list[nn.Module] = []
     channels = problem.channels
-    for outputs, num_convolutions in VGG16_STAGES:
+    for full_width, num_convolutions in VGG16_STAGES:
+        outputs = full_width // width_divisor
         for _ in range(num_convolutions):
             layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
             channels = outputs
@@ -46,17 +54,18 @@ def vgg16(problem: Problem) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def mobilenet_v2(problem: Problem) -> nn.Sequential:
-    """Inverted residual blocks at width 1."""
-    layers: list[nn.Module] = [*convolution(problem.channels, 32, kernel=3), nn.ReLU6()]
-    channels = 32
-    for expansion, outputs, num_blocks, stride in MOBILENET_STAGES:
+def mobilenet_v2(problem: Problem, *, width_divisor: int = 1) -> nn.Sequential:
+    """Inverted residual blocks; at width 1 without a divisor."""
+    channels, last = 32 // width_divisor, 1280 // width_divisor
+    layers: list[nn.Module] = [*convolution(problem.channels, channels, kernel=3), nn.ReLU6()]
+    for expansion, full_width, num_blocks, stride in MOBILENET_STAGES:
+        outputs = full_width // width_divisor
         for index in range(num_blocks):
             block_stride = stride if index == 0 else 1
             layers.append(_InvertedResidual(channels, outputs, expansion=expansion, stride=block_stride))
             channels = outputs
-    layers += [*convolution(channels, 1280, kernel=1), nn.ReLU6()]
-    layers += [GlobalAverage(), nn.Linear(1280, problem.num_classes)]
+    layers += [*convolution(channels, last, kernel=1), nn.ReLU6()]
+    layers += [GlobalAverage(), nn.Linear(last, problem.num_classes)]
     return nn.Sequential(*layers)
 
 
@@ -81,9 +90,15 @@ class _InvertedResidual(nn.Module):
         return images + outputs if self.is_residual else outputs
 
 
-NETWORKS: dict[str, Callable[[Problem], nn.Sequential]] = {
+def _resnet(plan: ResNetPlan, problem: Problem, *, width_divisor: int = 1) -> nn.Sequential:
+    channels = tuple(full_width // width_divisor for full_width in plan.channels)
+    stem_channels = plan.stem_channels // width_divisor
+    return resnet(replace(plan, channels=channels, stem_channels=stem_channels), problem)
+
+
+NETWORKS: dict[str, FixedNetwork] = {
     "vgg16": vgg16,
-    **{name: partial(resnet, plan) for name, plan in RESNETS.items()},
+    **{name: partial(_resnet, plan) for name, plan in RESNETS.items()},
     "mobilenet_v2": mobilenet_v2,
 }
-"""`function(problem) -> module` by name."""
+"""By name; a divisor up to 16 leaves channels everywhere."""

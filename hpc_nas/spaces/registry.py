@@ -16,6 +16,7 @@ from hpc_nas.spaces.lstm import lstm
 from hpc_nas.spaces.metaqnn import metaqnn
 from hpc_nas.spaces.nas_bench_201 import nas_bench_201
 from hpc_nas.spaces.options import resolve_options
+from hpc_nas.spaces.randaugment import randaugment
 from hpc_nas.spaces.random_cnn import random_cnn
 from hpc_nas.spaces.resnet_random import resnet_random
 from hpc_nas.spaces.resnet_scaling import resnet_scaling
@@ -30,6 +31,7 @@ SPACES: dict[str, SpaceFunction] = {
     "darts": darts,
     "resnet-scaling": resnet_scaling,
     "resnet-random": resnet_random,
+    "randaugment": randaugment,
     "lstm": lstm,
 }
 """The spaces that come with hpc-nas, by the name that a campaign file uses."""

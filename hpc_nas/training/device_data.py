@@ -9,6 +9,7 @@ import torch
 
 from hpc_nas.training.dataset import Images
 from hpc_nas.training.datasets import AnySplits
+from hpc_nas.training.normalization import Normalization
 from hpc_nas.training.splits import Splits
 
 
@@ -22,6 +23,7 @@ class DeviceData:
     train_labels: torch.Tensor
     validation_images: torch.Tensor
     validation_labels: torch.Tensor
+    normalization: Normalization
 
     @property
     def num_train(self) -> int:
@@ -32,16 +34,17 @@ class DeviceData:
     def from_splits(cls, splits: Splits, *, device: torch.device) -> DeviceData:
         """Copy the data to `device`; 4 bytes per pixel and channel stay there."""
         mean, deviation = channel_statistics(splits.train_images)
+        normalization = Normalization(mean=mean.to(device), deviation=deviation.to(device))
 
         def images(source: Images) -> torch.Tensor:
-            pixels = torch.from_numpy(source).to(device).float()
-            return pixels.sub_(mean.to(device)).div_(deviation.to(device))
+            return normalization.apply(torch.from_numpy(source).to(device))
 
         return cls(
             train_images=images(splits.train_images),
             train_labels=torch.from_numpy(splits.train_labels).to(device),
             validation_images=images(splits.validation_images),
             validation_labels=torch.from_numpy(splits.validation_labels).to(device),
+            normalization=normalization,
         )
 
 

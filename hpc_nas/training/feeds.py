@@ -62,7 +62,10 @@ class ImageFeed:
     def train(self, module: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
         indices = self._next_indices()
         images = augment(
-            self._data.train_images[indices], self._recipe.augmentation, generator=self._generator
+            self._data.train_images[indices],
+            self._recipe,
+            normalization=self._data.normalization,
+            generator=self._generator,
         )
         return module(images), self._data.train_labels[indices]
 

@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "darts": {"num_cells": 3, "num_channels": 4, "batch_size": 32},
     "resnet-random": {"max_blocks": 3, "max_filters": 8, "batch_size": 32},
     "resnet-scaling": {"base_channels": 4, "batch_size": 32},
+    "randaugment": {"network": "mobilenet-v2", "width_divisor": 16, "batch_size": 32},
 }
 """Options with which a network of the space trains on a CPU in seconds."""
 TOO_SMALL = {

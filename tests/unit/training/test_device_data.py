@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from hpc_nas.configuration import DataSection
-from hpc_nas.training.augmentation import augment
+from hpc_nas.spaces.recipe import Augmentation, Recipe
+from hpc_nas.training import augmentation
 from hpc_nas.training.dataset import Dataset
 from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.normalization import Normalization
 from hpc_nas.training.splits import split
 
 from .training_helpers import CPU, make_dataset
@@ -17,6 +19,13 @@ from .training_helpers import CPU, make_dataset
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator(CPU).manual_seed(seed)
+
+
+def augment(images: torch.Tensor, kind: Augmentation, *, generator: torch.Generator) -> torch.Tensor:
+    """Of images whose pixels are 100 times as large and begin at 0."""
+    normalization = Normalization(mean=torch.tensor(0.0), deviation=torch.tensor(100.0))
+    recipe = Recipe(augmentation=kind)
+    return augmentation.augment(images, recipe, normalization=normalization, generator=generator)
 
 
 def test_images_are_normalised_by_the_training_part() -> None:
@@ -40,6 +49,7 @@ def test_images_are_normalised_by_the_training_part() -> None:
     expected = (splits.validation_images - mean) / deviation
     np.testing.assert_allclose(data.validation_images.numpy(), expected, atol=1e-5)
     assert data.train_images.dtype == torch.float32
+    assert torch.equal(data.normalization.pixels(data.train_images), torch.from_numpy(splits.train_images))
     assert torch.allclose(data.train_images.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5)
     np.testing.assert_array_equal(data.train_labels.numpy(), splits.train_labels)
     np.testing.assert_array_equal(data.validation_labels.numpy(), splits.validation_labels)
@@ -89,10 +99,10 @@ def test_about_half_of_the_images_are_mirrored() -> None:
     assert 150 < int(flipped.sum()) < 250
 
 
-@pytest.mark.parametrize("kind", ["shift", "shift_flip"])
-def test_augmentation_is_drawn_from_its_generator(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["shift", "shift_flip", "randaugment"])
+def test_augmentation_is_drawn_from_its_generator(kind: Augmentation) -> None:
     images = torch.rand(16, 1, 8, 8, generator=generator())
-    first = augment(images, kind, generator=generator(3))  # type: ignore[arg-type]
+    first = augment(images, kind, generator=generator(3))
     torch.rand(5)
-    assert torch.equal(first, augment(images, kind, generator=generator(3)))  # type: ignore[arg-type]
-    assert not torch.equal(first, augment(images, kind, generator=generator(4)))  # type: ignore[arg-type]
+    assert torch.equal(first, augment(images, kind, generator=generator(3)))
+    assert not torch.equal(first, augment(images, kind, generator=generator(4)))

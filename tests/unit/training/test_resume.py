@@ -55,7 +55,7 @@ RECIPES: tuple[dict[str, Any], ...] = tuple(
     {
         "optimizer": optimizer,
         "momentum": 0.9,
-        "augmentation": "shift_flip",
+        "augmentation": "randaugment" if row == column else "shift_flip",
         "batch_size": 50,
         **SCHEDULES[(row + column) % len(SCHEDULES)],
     }
