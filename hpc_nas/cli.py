@@ -60,6 +60,7 @@ def run(
     from hpc_nas.campaign.opening import Opening, expects_campaign
     from hpc_nas.campaign.resume import OnDifference
     from hpc_nas.configuration import load_configuration
+    from hpc_nas.configuration.file_kind import check_campaign_file
 
     opening = Opening.RESUME if resume else Opening.AUTO if auto_resume else Opening.NEW
     if opening is not Opening.NEW and run_dir is None:
@@ -74,6 +75,7 @@ def run(
         goes_on = run_dir is not None and expects_campaign(run_dir, opening)
         configuration = _configuration_of(run_dir if goes_on else None, overrides=overrides)
     else:
+        check_campaign_file(campaign)
         configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
     if run_dir is None:
         run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"

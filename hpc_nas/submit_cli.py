@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sys
+import time
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
     from hpc_nas.platforms.job_script import Submission
+    from hpc_nas.training.preparation import DataSummary
 
 
 def submit(
@@ -43,6 +48,7 @@ def submit(
 ) -> None:
     """Submit a campaign as a job of the platform's scheduler, or as a chain of jobs."""
     from hpc_nas.configuration import load_configuration
+    from hpc_nas.configuration.file_kind import check_campaign_file
     from hpc_nas.platforms.job_script import Submission, job_script
     from hpc_nas.platforms.submission import check_scheduler, script_name, submit_chain
 
@@ -50,6 +56,7 @@ def submit(
     overrides += [f"platform.num_nodes={nodes}"] if nodes is not None else []
     for key, value in (("walltime", walltime), ("account", account), ("queue", queue)):
         overrides += [f"platform.{key}={json.dumps(value)}"] if value is not None else []
+    check_campaign_file(campaign)
     configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
     if run_dir is None:
         run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -69,7 +76,8 @@ def submit(
     scheduler = configuration.platform.scheduler
     check_scheduler(scheduler)
     _check_run_dir(configuration, submission)
-    _check_campaign(configuration)
+    summary = _check_campaign(configuration)
+    _check_provenance(configuration, submission, summary=summary)
     script = _write(submission.jobs_dir / script_name(scheduler), text)
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
     for job in submit_chain(scheduler, script=script, length=chain, working_dir=submission.working_dir):
@@ -96,7 +104,7 @@ def _check_run_dir(configuration: Configuration, submission: Submission) -> None
         )
 
 
-def _check_campaign(configuration: Configuration) -> None:
+def _check_campaign(configuration: Configuration) -> DataSummary:
     """What `run` checks before it starts anything; the data set comes into the cache, which a job may not reach."""
     from hpc_nas.group.judge import make_preset
     from hpc_nas.search import SearchContext, make_strategy
@@ -114,6 +122,34 @@ def _check_campaign(configuration: Configuration) -> None:
         num_candidates=configuration.campaign.num_candidates,
     )
     make_strategy(configuration.search, context=context, limits=Limits.of(configuration))
+    return summary
+
+
+def _check_provenance(configuration: Configuration, submission: Submission, *, summary: DataSummary) -> None:
+    """Raises RunDirectoryError for a campaign that was begun with other code or data: a job would see it days later."""
+    import hpc_nas
+    from hpc_nas.campaign.opening import is_complete
+    from hpc_nas.campaign.provenance import source_commit, versions
+    from hpc_nas.campaign.resume import OnDifference, check_same_campaign
+    from hpc_nas.records.ledger import CampaignOpened
+    from hpc_nas.records.run_directory import RunDirectory
+
+    directory = RunDirectory(submission.run_dir)
+    if not directory.holds_campaign() or is_complete(directory, configuration):
+        return  # a job that has nothing to do compares nothing
+    here = CampaignOpened(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        hpc_nas_version=hpc_nas.__version__,
+        commit=source_commit(),
+        versions=versions(),
+        data=asdict(summary),
+        resumed=True,
+        time_s=time.time(),
+    )
+    force = "--force" in submission.flags
+    then = OnDifference.GO_ON if force else OnDifference.REFUSE
+    check_same_campaign(directory, configuration, opened=here, then=then)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from hpc_nas.configuration import load_configuration
 from hpc_nas.records.run_directory import RunDirectory
-from tests.unit.cli_harness import invoke, move_apart, refusal
+from tests.unit.cli_harness import invoke, move_apart, refusal, started_run
 
 CAMPAIGN = '[campaign]\nname = "leaves"\n[data]\nname = "digits"\n[training]\nmax_epochs = 2\n'
 PLATFORM = (
@@ -93,6 +93,30 @@ def test_a_campaign_of_another_configuration_goes_on_with_force_and_the_job_does
     done = invoke(*COMMAND, "--run-dir", "runs/a", "--set", "training.max_epochs=4", "--force")
     assert (done.code, done.err) == (0, "")
     assert "    --force \\\n" in (here / "runs" / "a.jobs" / "job.sbatch").read_text()
+
+
+def test_a_campaign_of_other_code_is_refused_before_it_waits_in_a_queue(here: Path) -> None:
+    configuration = load_configuration(here / "campaign.toml", platform_path=here / "platform.toml")
+    started_run(here / "runs" / "a", configuration)
+    done = invoke(*COMMAND, "--run-dir", "runs/a")
+    assert done.code == 2
+    assert "holds another campaign than this one" in done.err
+    assert "commit of hpc-nas: abc there, " in done.err
+    assert not (here.parent / "lines").exists(), "nothing has been submitted"
+
+
+def test_a_campaign_of_other_code_goes_on_with_force(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    configuration = load_configuration(here / "campaign.toml", platform_path=here / "platform.toml")
+    started_run(here / "runs" / "a", configuration)
+    assert invoke(*COMMAND, "--run-dir", "runs/a", "--force").code == 0
+    assert "commit of hpc-nas: abc there, " in caplog.text
+
+
+def test_a_platform_file_in_place_of_the_campaigns_is_refused(here: Path) -> None:
+    told = "platform.toml: only [platform] and [group] in it: a platform file, where a campaign file is to be named"
+    message = refusal("submit", "platform.toml", "--platform", "platform.toml", "--dry-run", tree=here)
+    assert message.startswith(told)
+    assert refusal("run", "platform.toml", tree=here).startswith(told)
 
 
 def test_a_campaign_that_runs_is_refused(here: Path) -> None:
