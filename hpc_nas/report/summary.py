@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_nas.report.audit import Audit, audit
+from hpc_nas.report.pareto import FrontMember, pareto_front
 from hpc_nas.report.rows import by_trainer, evaluated, ranking, states, texts
 from hpc_nas.values import State
 
@@ -98,6 +99,7 @@ class Summary:
     - `epochs_saved_percent`: 100 (1 - epochs of the finished and stopped candidates / `epochs_full`); a failed or
       cancelled candidate counts neither as cost nor as saving.
     - `best`: None while no candidate has an estimate.
+    - `pareto`: the candidates that no other one beats in estimate and cost, for MACs and for weights.
     - `elapsed_s`: wall-clock time of the campaign; `candidates_per_hour`: finished and stopped ones over it.
     - `trainer_busy_percent`: time spent training and validating over the steady span, which is, for each trainer
       (group, rank), from the first batch of its first candidate to its leaving of the last one. Start-up and
@@ -114,6 +116,7 @@ class Summary:
     epochs_full: float
     epochs_saved_percent: float
     best: Best | None
+    pareto: tuple[FrontMember, ...]
     elapsed_s: float
     candidates_per_hour: float
     trainer_busy_percent: float
@@ -151,6 +154,7 @@ def summarize(record: CampaignRecord) -> Summary:
         )
         if len(best)
         else None,
+        pareto=pareto_front(record),
         elapsed_s=float(record.elapsed_s),
         candidates_per_hour=SECONDS_PER_HOUR * _ratio(len(done), float(record.elapsed_s)),
         trainer_busy_percent=_busy_percent(record),
@@ -226,4 +230,6 @@ def _ratio(part: float, whole: float) -> float:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,14 +12,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hpc_nas.report.audit_rows import audit_rows
 from hpc_nas.report.formatting import MISSING, accuracy, count, duration, latency, number, outcome, percent
+from hpc_nas.report.front_table import front_table
+from hpc_nas.report.pareto import searches_for_front
 from hpc_nas.report.rows import by_candidate, counted, curves, ranking, texts
+from hpc_nas.report.ruled_table import ruled_table
 from hpc_nas.report.summary import Latencies, Resumptions, Summary
 from hpc_nas.values import State
 
@@ -88,6 +90,8 @@ def report_tables(record: CampaignRecord, summary: Summary) -> RenderableType:
     if len(best):
         note = Text("estimate without a spread: measured, the candidate was trained to the end", style="dim")
         parts += ["", _best_table(record, title=f"best {len(best)} by estimate"), note]
+        if searches_for_front(record):
+            parts += ["", front_table(summary.pareto)]
     if summary.outcomes[State.FAILED]:
         parts += ["", _failed_table(record)]
     return Group(*parts, *_unreadable(record))
@@ -123,7 +127,7 @@ def _heading(record: CampaignRecord) -> Text:
 
 def _running_table(record: CampaignRecord) -> Table:
     max_epochs = float(record.configuration["training"]["max_epochs"])
-    table = _table("running", "candidate", "trainer", "epoch", "accuracy %", "best %", "forecast %")
+    table = ruled_table("running", "candidate", "trainer", "epoch", "accuracy %", "best %", "forecast %")
     observed = curves(record)
     forecasts = by_candidate(counted(record, record.forecasts))
     for row in record.candidates[record.candidates["state"] == State.RUNNING.encode()]:
@@ -146,7 +150,7 @@ def _running_table(record: CampaignRecord) -> Table:
 
 
 def _best_table(record: CampaignRecord, *, title: str) -> Table:
-    table = _table(title, "candidate", "estimate %", "seen %", "epochs", "weights", "MACs", "layers")
+    table = ruled_table(title, "candidate", "estimate %", "seen %", "epochs", "weights", "MACs", "layers")
     table.add_column("outcome", justify="left")
     for row in ranking(record)[:NUM_BEST]:
         state, reason = texts((row["state"], row["reason"]))
@@ -165,7 +169,7 @@ def _best_table(record: CampaignRecord, *, title: str) -> Table:
 
 def _failed_table(record: CampaignRecord) -> Table:
     rows = record.candidates[record.candidates["state"] == State.FAILED.encode()]
-    table = _table(f"failed {len(rows)}", "candidate", "epochs", "attempts")
+    table = ruled_table(f"failed {len(rows)}", "candidate", "epochs", "attempts")
     table.add_column("reason", justify="left", no_wrap=True)
     table.add_column("message", justify="left", overflow="fold")
     shown = rows[:MAX_FAILED]
@@ -175,22 +179,6 @@ def _failed_table(record: CampaignRecord) -> Table:
         )
     if len(rows) > MAX_FAILED:
         table.caption = f"and {len(rows) - MAX_FAILED} more"
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        caption_justify="left",
-        header_style="dim",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 

@@ -13,6 +13,7 @@ from hpc_nas.report.figures.best_estimate import draw_best_estimate
 from hpc_nas.report.figures.epochs_saved import draw_epochs_saved
 from hpc_nas.report.figures.estimates import draw_estimates
 from hpc_nas.report.figures.learning_curves import draw_learning_curves
+from hpc_nas.report.figures.pareto import draw_pareto
 from hpc_nas.report.figures.style import house_style, save
 from hpc_nas.report.figures.timeline import draw_timeline
 from hpc_nas.report.summary import Summary
@@ -28,6 +29,7 @@ FIGURES: dict[str, Callable[[CampaignRecord, Summary], Figure]] = {
     "estimates.png": draw_estimates,
     "timeline.png": draw_timeline,
     "best_estimate.png": draw_best_estimate,
+    "pareto.png": draw_pareto,
 }
 """What is drawn, by file name. Each draws a note where there is nothing to show yet."""
 

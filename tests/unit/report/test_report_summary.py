@@ -66,6 +66,7 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
         "epochs_full": 0.0,
         "epochs_saved_percent": None,
         "best": None,
+        "pareto": [],
         "elapsed_s": 0.0,
         "candidates_per_hour": None,
         "trainer_busy_percent": None,
