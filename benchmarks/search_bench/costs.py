@@ -14,6 +14,7 @@ from hpc_nas.configuration import SearchSection, SpaceSection
 from hpc_nas.search import SearchContext, Strategy, make_strategy
 from hpc_nas.spaces import Problem
 from hpc_nas.spaces.description import Description
+from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
 from hpc_nas.values import Candidate, Outcome, Reason, State
@@ -33,7 +34,7 @@ PROBLEM = Problem(channels=3, height=32, width=32, num_classes=10)
 class Undescribed(Space):
     """Draws without building anything, so that what is measured is the strategy alone."""
 
-    def draw(self, trial: BaseTrial, problem: Problem) -> Description:
+    def draw(self, trial: BaseTrial, problem: AnyProblem) -> Description:
         self.function(trial, problem)
         return Description(num_parameters=1, num_layers=1, macs=1)
 

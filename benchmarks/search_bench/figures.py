@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import mean
 
 from hpc_nas.report.figures.style import BLUE, ORANGE, TEAL, WINE, house_style, legend_below, new_axes, save
+from search_bench.agent import agent_figures
+from search_bench.epsilon import draw_epsilon
 from search_bench.plans import OWN_RULE, PRESETS, STRATEGIES
 from search_bench.values import Results
 
@@ -17,6 +19,15 @@ _LOOKS = dict(zip((*PRESETS, OWN_RULE), ((BLUE, "o"), (ORANGE, "s"), (TEAL, "^")
 def draw_figures(results: Results, directory: Path) -> list[Path]:
     """Draw what there is; returns the paths of the PNG files."""
     directory.mkdir(parents=True, exist_ok=True)
+    return [*_strategies(results, directory), *_agent(results, directory)]
+
+
+def _agent(results: Results, directory: Path) -> list[Path]:
+    found = agent_figures(results)
+    return [draw_epsilon(found, directory / "epsilon.png")] if found else []
+
+
+def _strategies(results: Results, directory: Path) -> list[Path]:
     campaigns = [
         one for one in results.campaigns.values() if one.plan.part == STRATEGIES and one.pick is not None
     ]

@@ -11,6 +11,7 @@ from statistics import mean, stdev
 from bench.markdown import table, verdict
 
 from hpc_nas.report.formatting import MISSING, number
+from search_bench.agent import agent_figures
 from search_bench.figures import draw_figures
 from search_bench.plans import FREE, GENERATIONS, OWN_RULE, PRESETS, SPACES, STRATEGIES
 from search_bench.values import Conditions, Costs, Measured, Results
@@ -143,22 +144,30 @@ def _generations(results: Results) -> list[str]:
 
 
 def _agent(results: Results) -> list[str]:
-    if not results.epsilon:
-        return []
     rows = []
-    for preset, found in results.epsilon.items():
+    for label, found in agent_figures(results).items():
         trend = found["trend"]
         rows.append(
             [
-                preset,
+                label,
                 str(sum(step["count"] for step in found["steps"])),
-                number(trend["spearman"], digits=2),
-                number(trend["p_value"], digits=3),
+                _interval(trend),
+                MISSING if trend["spearman"] is None else number(trend["spearman"], digits=2),
+                MISSING if trend["p_value"] is None else f"{trend['p_value']:.2g}",
             ]
         )
-    header = ["preset", "candidates", "Spearman: order drawn, best accuracy", "p"]
-    text = "Mean accuracy by epsilon (Baker's Figure 5); the plot is below."
-    return ["## The agent `metaqnn` learns, or does not", "", text, "", *table(header, rows)]
+    if not rows:
+        return []
+    header = ["agent with", "candidates", "points as epsilon falls from 1 to 0 (95 %)", "Spearman", "p"]
+    text = "Best accuracy against falling epsilon (Baker's Figure 5); the plot is below."
+    return ["## Does the agent `metaqnn` learn?", "", text, "", *table(header, rows)]
+
+
+def _interval(trend: dict[str, float | None]) -> str:
+    slope, low, high = trend["slope"], trend["slope_low"], trend["slope_high"]
+    if slope is None or low is None or high is None:
+        return MISSING
+    return f"{slope:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _spaces(results: Results) -> list[str]:

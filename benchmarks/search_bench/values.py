@@ -85,4 +85,3 @@ class Results(Value):
     costs: tuple[Costs, ...] = ()
     draws: tuple[DrawCost, ...] = ()
     cost_conditions: Conditions | None = None
-    epsilon: dict[str, Any] = Field(default_factory=dict)
