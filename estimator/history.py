@@ -2,6 +2,9 @@
 
 Rules and forecasters that look at other candidates read it. It only grows, event by event; its `version` is the
 number of events, and the first `version` events say all that a decision rested on.
+
+A candidate with a number below 0 is one of an earlier search that this one goes on from: it has ended before all others
+begin, and counts as any other that has ended.
 """
 
 from __future__ import annotations

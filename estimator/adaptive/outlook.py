@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -149,10 +150,17 @@ def forecast_of(posterior: Posterior, *, curves: list[Curve]) -> list[Forecast]:
 
 
 def begins_in_full(history: History, number: int) -> bool:
-    """Is the candidate one of the first?"""
-    if number not in history.members:
-        return len(history) < NUM_IN_FULL
-    return number in list(history.members)[:NUM_IN_FULL]
+    """Is the candidate one of the first? Of earlier campaigns, those that were trained to the end count as such."""
+    first = islice(
+        (
+            member.candidate
+            for member in history.members.values()
+            if member.candidate >= 0 or member.standing is Standing.FINISHED
+        ),
+        NUM_IN_FULL,
+    )
+    known = list(first)
+    return number in known or (number not in history.members and len(known) < NUM_IN_FULL)
 
 
 def _look(history: History, levels: Levels, *, version: int, gone: frozenset[int]) -> Outlook | None:

@@ -54,6 +54,11 @@ class HistoryKeeper:
         self._writer.flush()
         return self._history.events_since(version, until=until)
 
+    def begin_with(self, events: Sequence[Event]) -> None:
+        """The events before all others: those of earlier campaigns' candidates. What the journal has of them stays."""
+        for event in events[self.version :]:
+            self._take(event)
+
     def describe(self, candidate: Candidate) -> None:
         """A candidate was drawn: what it is, before anything is observed of it."""
         if not self._history.features_of(candidate.number):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import estimator
+from hpc_nas.campaign.warm_start import knowledge_for, teach
 from hpc_nas.configuration import Configuration
 from hpc_nas.group.judge import make_preset
+from hpc_nas.records.earlier import Knowledge
+from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.limits import Limits
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_search
@@ -25,15 +28,20 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The checked parts of a campaign."""
+    """The checked parts of a campaign; the strategy has learnt what is known from earlier ones."""
 
     summary: DataSummary
     preset: estimator.Preset
     strategy: Strategy
+    knowledge: Knowledge
 
 
-def prepare_campaign(configuration: Configuration) -> Prepared:
-    """Raises ConfigurationError, DataError, SpaceError."""
+def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | None = None) -> Prepared:
+    """Check everything; `going_on` is the directory of a campaign that goes on, None for a new one.
+
+    Raises ConfigurationError, DataError, SpaceError; RecordError or RunDirectoryError where what the campaign has
+    begun with is lost.
+    """
     summary = prepare(configuration.data, cache_dir=data_cache_dir())
     preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
     space = load_space(configuration.space)
@@ -49,7 +57,9 @@ def prepare_campaign(configuration: Configuration) -> Prepared:
     # Drawn and thrown away. A space without a network is found here, and what the first draw loads, which takes seconds
     # where files are cold, keeps no worker group waiting for a sign of life.
     OptunaStrategy(random_search(context), context=context, limits=limits, patience_s=PATIENCE_S).ask(0)
-    return Prepared(summary=summary, preset=preset, strategy=strategy)
+    knowledge = knowledge_for(configuration, summary=summary, directory=going_on)
+    teach(strategy, knowledge)
+    return Prepared(summary=summary, preset=preset, strategy=strategy, knowledge=knowledge)
 
 
 def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:

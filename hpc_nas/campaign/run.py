@@ -37,6 +37,7 @@ from hpc_nas.campaign.restoring import restored_history, restored_progress, rest
 from hpc_nas.campaign.resume import OnDifference, check_same_campaign
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
+from hpc_nas.campaign.warm_start import earlier_events
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
@@ -91,9 +92,10 @@ def run_campaign(
         )
     check_inside(configuration, environment=os.environ)
     check_launcher(configuration)
-    prepared = prepare_campaign(configuration)
+    going_on = RunDirectory.open(run_dir) if resumed else None
+    prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
-    directory = RunDirectory.open(run_dir) if resumed else RunDirectory.create(run_dir)
+    directory = going_on or RunDirectory.create(run_dir)
     if resumed:
         check_same_campaign(directory, configuration, opened=opened, then=on_difference)
     with ExitStack() as stack:
@@ -101,6 +103,8 @@ def run_campaign(
         stop = stack.enter_context(stop_on_signals())
         # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
         directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
+        if prepared.knowledge.candidates and not directory.warm_start_path.exists():
+            directory.publish(directory.warm_start_path, prepared.knowledge.model_dump_json() + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
         run = _set_up(
             configuration, prepared=prepared, directory=directory, opened=opened, stop=stop, stack=stack
@@ -194,6 +198,7 @@ def _set_up(
     stack.callback(checkpoints.sweep, state)  # a trainer may have written one after its candidate's end
     history = restored_history(configuration, directory=directory)
     stack.callback(history.close)
+    history.begin_with(earlier_events(prepared.knowledge))
     history.reconcile(state, can_go_on=lambda number: checkpoints.latest(number) is not None)
     progress = restored_progress(configuration, state=state)
     books = Books(

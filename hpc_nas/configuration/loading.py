@@ -143,6 +143,9 @@ def _resolve_paths(tables: _Tables) -> None:
         if isinstance(value, str) and (key == "data_dir" or _is_path(value)):
             location, colon, function = value.partition(":")
             tables[table][key] = str(Path(location).expanduser().absolute()) + colon + function
+    section = tables.get("search", {})
+    if isinstance(names := section.get("warm_start"), list) and all(isinstance(name, str) for name in names):
+        section["warm_start"] = [str(Path(name).expanduser().absolute()) for name in names]
 
 
 def _is_path(value: str) -> bool:

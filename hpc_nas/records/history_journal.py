@@ -17,13 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 import estimator
 from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 
-SCHEMA_VERSION = 1
-_HEADER = b'{"kind": "hpc-nas history", "schema_version": %d}\n' % SCHEMA_VERSION
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 2 may hold candidates of earlier campaigns, with numbers below 0; what version 1 says means the same."""
+_HEADERS = {
+    version: b'{"kind": "hpc-nas history", "schema_version": %d}\n' % version for version in READABLE_VERSIONS
+}
 
 
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
-    candidate: int = Field(ge=0)
+    candidate: int
 
 
 class ObservedLine(_Line):
@@ -110,8 +114,8 @@ def read_history(path: str | os.PathLike[str]) -> HistoryJournal:
     """
     return read_json_lines(
         path,
-        headers=(_HEADER,),
-        foreign=f"no history of schema version {SCHEMA_VERSION}",
+        headers=tuple(_HEADERS.values()),
+        foreign=f"no history of schema version {', '.join(map(str, READABLE_VERSIONS))}",
         parse=lambda line: from_line(_LINES.validate_json(line)),
     )
 
@@ -125,7 +129,7 @@ class HistoryWriter:
 
     def __init__(self, path: str | os.PathLike[str], *, num_bytes: int):
         self._file = LineFile(path, num_bytes=num_bytes)
-        self._pending = [] if num_bytes else [_HEADER]
+        self._pending = [] if num_bytes else [_HEADERS[SCHEMA_VERSION]]
 
     def append(self, events: Iterable[estimator.Event]) -> None:
         """Take events; they are on their way once `flush` returns."""

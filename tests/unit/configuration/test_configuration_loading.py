@@ -320,6 +320,18 @@ def test_relative_paths_begin_at_the_working_directory(
     assert found == expected.format(here=tmp_path)
 
 
+def test_records_to_begin_with_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    names = '["runs/a", "/abs/campaign.h5", "~/b"]'
+    configuration = load_configuration(None, settings=(f"search.warm_start={names}",))
+    assert configuration.search.warm_start == (f"{tmp_path}/runs/a", "/abs/campaign.h5", "/home/me/b")
+    with pytest.raises(ConfigurationError, match=r"\[search\]: warm_start = 'runs/a' is not allowed"):
+        load_configuration(None, settings=("search.warm_start=runs/a",))
+
+
 def test_home_directory_is_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     configuration = load_configuration(None, settings=("data.data_dir=~/images",))

@@ -267,6 +267,20 @@ def test_the_first_candidates_are_trained_in_full(name: str) -> None:
     assert history.count(Standing.FINISHED) == NUM_IN_FULL
 
 
+@pytest.mark.parametrize(("num_known", "action"), [(NUM_IN_FULL, Action.PAUSE), (NUM_IN_FULL - 1, Action.GO)])
+def test_of_earlier_candidates_those_trained_to_the_end_count_as_first(
+    num_known: int, action: Action
+) -> None:
+    ends = [Standing.FINISHED] * num_known + [Standing.STOPPED] * 5
+    history = History()
+    for number, standing in enumerate(ends, start=1):
+        for index, accuracy in enumerate(rising(50.0 + number, length=20, seed=number)):
+            history.apply(Observed(candidate=-number, epoch=(index + 1) * 0.5, val_accuracy=accuracy))
+        history.apply(Ended(candidate=-number, standing=standing))
+    watched = Engine(engine("adaptive"), history=history, candidate=0)
+    assert watched.observe(0.5, val_accuracy=12.0).action is action
+
+
 def test_all_others_are_paused_at_the_first_level() -> None:
     history = history_of([20] * 4, finals=[50.0, 60.0, 70.0, 80.0])
     watched = Engine(engine("adaptive"), history=history, candidate=9)

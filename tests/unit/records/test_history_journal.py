@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,24 @@ def test_history_of_every_version_can_be_made_again(tmp_path: Path) -> None:
     for version in range(len(FEW) + 1):
         assert same(History(events[:version]).events, History(FEW[:version]).events)
     assert (tmp_path / "history.jsonl").read_bytes().splitlines()[0] == (
-        b'{"kind": "hpc-nas history", "schema_version": 1}'
+        b'{"kind": "hpc-nas history", "schema_version": 2}'
     )
+
+
+def test_history_of_version_1_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    write(path, FEW[:2])
+    path.write_bytes(path.read_bytes().replace(b'"schema_version": 2', b'"schema_version": 1'))
+    with HistoryWriter(path, num_bytes=read_history(path).num_bytes) as writer:
+        writer.append(FEW[2:])
+    assert same(list(read_history(path).events), FEW)
+
+
+def test_candidates_of_earlier_campaigns_have_numbers_below_zero(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    earlier = [replace(event, candidate=-1 - event.candidate) for event in FEW]
+    write(path, earlier)
+    assert same(list(read_history(path).events), earlier)
 
 
 def test_nothing_is_there_before_it_is_flushed_and_all_of_it_after(tmp_path: Path) -> None:
