@@ -128,8 +128,9 @@ def _equalized(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def _posterized(pixels: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    lost = (share * MAX_BITS_LOST).round()
-    return pixels & (256 - 2**lost).to(torch.uint8)
+    """Without the lowest bits, none to four of them."""
+    lost = (share * MAX_BITS_LOST).round().to(torch.uint8)
+    return pixels & torch.bitwise_left_shift(torch.full_like(lost, 255), lost)
 
 
 def _enhanced(
