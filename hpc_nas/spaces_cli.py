@@ -14,7 +14,7 @@ from rich.table import Table
 from hpc_nas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from hpc_nas.spaces.problem import Problem
+    from hpc_nas.spaces.problem import AnyProblem
     from hpc_nas.spaces.recipe import Recipe
     from hpc_nas.spaces.space import Space
     from hpc_nas.values import Candidate
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["space"]
 
 MILLION = 1e6
+IMAGE_SHAPE, TEXT_SHAPE = "3x32x32", "10000x35"  # the latter: Penn Treebank
 
 
 def space(
@@ -30,9 +31,13 @@ def space(
     ] = "",
     sample: Annotated[int, typer.Option(min=1, help="how many networks to draw")] = 5,
     shape: Annotated[
-        str, typer.Option(metavar="CxHxW", help="channels, height and width of an image")
-    ] = "3x32x32",
-    classes: Annotated[int, typer.Option(min=2, help="classes to tell apart")] = 10,
+        str,
+        typer.Option(
+            help="channels x height x width of an image (default 3x32x32), or vocabulary x sequence length of a text "
+            "(10000x35, for spaces of text)"
+        ),
+    ] = "",
+    classes: Annotated[int, typer.Option(min=2, help="classes of images to tell apart")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the draws: a campaign's [campaign] seed")] = 1,
     settings: Annotated[
         list[str] | None,
@@ -45,7 +50,6 @@ def space(
 
     They are the first candidates of a campaign with the strategy `random` and this seed. Nothing is trained.
     """
-    from hpc_nas.spaces.problem import Problem
     from hpc_nas.spaces.registry import SPACES
 
     if show_list:
@@ -53,9 +57,8 @@ def space(
         return
     if not name:
         raise ConfigurationError(f"name a space: {', '.join(SPACES)}, or my_file.py:my_space")
-    channels, height, width = _shape(shape)
-    problem = Problem(channels=channels, height=height, width=width, num_classes=classes)
     some_space = _space(name, settings or [])
+    problem = _problem(shape, some_space=some_space, classes=classes)
     candidates = _draw(some_space, problem, seed=seed, count=sample)
     recipe = some_space.recipe(candidates[0].parameters, problem)
     if as_json:
@@ -67,12 +70,19 @@ def space(
         console.print(f"recipe of the first: {said}", highlight=False)
 
 
-def _shape(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
-    if match is None:
-        raise ConfigurationError(f"--shape {text!r} is not channels x height x width; write 3x32x32")
-    channels, height, width = map(int, match.groups())
-    return channels, height, width
+def _problem(shape: str, *, some_space: Space, classes: int) -> AnyProblem:
+    from hpc_nas.spaces.problem import Problem, TextProblem
+
+    shape = shape or (TEXT_SHAPE if some_space.problem_kind is TextProblem else IMAGE_SHAPE)
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)(?:x([1-9]\d*))?", shape)
+    if match is None or (shape.startswith("1x") and match[3] is None):
+        raise ConfigurationError(
+            f"--shape {shape!r} is not channels x height x width of an image ({IMAGE_SHAPE}), nor vocabulary x "
+            f"sequence length of a text ({TEXT_SHAPE})"
+        )
+    if match[3] is None:
+        return TextProblem(vocabulary_size=int(match[1]), sequence_length=int(match[2]))
+    return Problem(channels=int(match[1]), height=int(match[2]), width=int(match[3]), num_classes=classes)
 
 
 def _space(name: str, settings: Sequence[str]) -> Space:
@@ -94,7 +104,7 @@ def _space(name: str, settings: Sequence[str]) -> Space:
     return load_space(SpaceSection(**{"name": name, **options}))
 
 
-def _draw(some_space: Space, problem: Problem, *, seed: int, count: int) -> list[Candidate]:
+def _draw(some_space: Space, problem: AnyProblem, *, seed: int, count: int) -> list[Candidate]:
     from hpc_nas.configuration import SearchSection
     from hpc_nas.search import SearchContext, make_strategy
 
@@ -104,7 +114,7 @@ def _draw(some_space: Space, problem: Problem, *, seed: int, count: int) -> list
 
 
 def _as_json(
-    some_space: Space, problem: Problem, recipe: Recipe, candidates: Sequence[Candidate]
+    some_space: Space, problem: AnyProblem, recipe: Recipe, candidates: Sequence[Candidate]
 ) -> dict[str, Any]:
     keys = {"parameters", "num_layers", "num_parameters", "macs", "redraws", "beyond_limits"}
     return {
@@ -116,7 +126,7 @@ def _as_json(
     }
 
 
-def _table(some_space: Space, problem: Problem, candidates: Sequence[Candidate]) -> Table:
+def _table(some_space: Space, problem: AnyProblem, candidates: Sequence[Candidate]) -> Table:
     table = Table(title=f"{some_space.name}: {problem}", title_justify="left")
     for heading in ("layers", "weights (M)", "MACs (M)", "redraws"):
         table.add_column(heading, justify="right")

@@ -174,7 +174,7 @@ def _seats(progress: Progress) -> Table | Text:
     if not progress.seats:
         return Text("starting the worker group ...")
     table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("trainer", "device", "candidate", "epoch", "val. accuracy %", "forecast %"):
+    for column in ("trainer", "device", "candidate", "epoch", "validation %", "forecast %"):
         table.add_column(column, justify="left" if column in ("trainer", "device") else "right")
     for (group, trainer), seat in sorted(progress.seats.items()):
         table.add_row(f"{group}.{trainer}", seat.device, *_columns(seat))

@@ -60,13 +60,13 @@ class KeptTensors:
         own = {tensor.untyped_storage()._cdata for tensor in _state_of(self.module)}
         return sum(storage.nbytes() for key, storage in self._storages.items() if key not in own)
 
-    def footprint(self, *, num_samples: int) -> Footprint:
+    def footprint(self, *, num_samples: float) -> Footprint:
         """That of the module, from what was kept of a forward pass of so many samples."""
         trained = sum(p.nbytes for p in self.module.parameters() if p.requires_grad)
         return Footprint(
             trained_bytes=trained,
             fixed_bytes=sum(tensor.nbytes for tensor in _state_of(self.module)) - trained,
-            sample_bytes=self.num_bytes // num_samples,
+            sample_bytes=int(self.num_bytes / num_samples),
         )
 
 

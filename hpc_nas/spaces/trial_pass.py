@@ -11,10 +11,11 @@ __all__ = ["try_out"]
 
 _SAMPLES = 2  # one sample would hide a network that loses its batch dimension
 _WINDOWS = 2  # of a text: the first has no state before it
+_LENGTH = 3  # of a window: a whole one, token by token, would take a second for each candidate
 
 
-def try_out(module: nn.Module, problem: AnyProblem) -> tuple[int, int]:
-    """Run the network; on how many samples, and on how many images, or tokens of a text.
+def try_out(module: nn.Module, problem: AnyProblem) -> tuple[float, int]:
+    """Run the network; on how many samples, and on how many images, or tokens of a text, which are few of a sample.
 
     Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
     """
@@ -23,17 +24,19 @@ def try_out(module: nn.Module, problem: AnyProblem) -> tuple[int, int]:
         _check(module(images), (_SAMPLES, problem.num_classes), what="samples", wanted="[batch, num_classes]")
         return _SAMPLES, _SAMPLES
     state: tuple[torch.Tensor, ...] = ()
-    tokens = torch.zeros(_SAMPLES, problem.sequence_length, dtype=torch.int64, device="meta")
+    length = min(_LENGTH, problem.sequence_length)
+    tokens = torch.zeros(_SAMPLES, length, dtype=torch.int64, device="meta")
     for _ in range(_WINDOWS):
         outputs = module(tokens, state)
         if not isinstance(outputs, tuple) or len(outputs) != 2:
             raise ValueError(f"tokens and a state give {_seen(outputs)}, not logits and the next state")
         logits, state = outputs
         expected = (*tokens.shape, problem.vocabulary_size)
-        _check(logits, expected, what="sequences", wanted="[batch, sequence_length, vocabulary_size]")
+        _check(logits, expected, what="sequences", wanted="[batch, length, vocabulary_size]")
         if not isinstance(state, tuple) or not all(isinstance(part, torch.Tensor) for part in state):
             raise ValueError(f"the next state is {_seen(state)}, not a tuple of tensors (which may be empty)")
-    return _WINDOWS * _SAMPLES, _WINDOWS * tokens.numel()
+    num_tokens = _WINDOWS * tokens.numel()
+    return num_tokens / problem.sequence_length, num_tokens
 
 
 def _check(outputs: object, expected: tuple[int, ...], *, what: str, wanted: str) -> None:

@@ -61,6 +61,16 @@ def test_a_space_of_ones_own_is_shown_as_a_table() -> None:
     assert "recipe of the first: optimizer = sgd, learning_rate = 0.01" in done.out
 
 
+def test_a_language_model_is_shown_for_penn_treebank() -> None:
+    done = invoke("space", "lstm", "--sample", 2, "--json")
+    assert (done.code, done.err) == (0, "")
+    shown = json.loads(done.out)
+    assert shown["problem"] == {"vocabulary_size": 10_000, "sequence_length": 35}
+    for network in shown["networks"]:
+        inputs, cells = network["parameters"]["num_inputs"], network["parameters"]["num_cells"]
+        assert network["macs"] == 4 * cells * (inputs + cells) + cells * 10_000
+
+
 def test_the_list_says_what_each_space_is() -> None:
     done = invoke("space", "--list")
     assert done.code == 0
@@ -73,7 +83,16 @@ def test_the_list_says_what_each_space_is() -> None:
     [
         ((), "name a space: random-cnn, metaqnn, "),
         (("metaqn",), "did you mean 'metaqnn'?"),
-        (("metaqnn", "--shape", "3x3"), "--shape '3x3' is not channels x height x width; write 3x32x32"),
+        (
+            ("metaqnn", "--shape", "3x3"),
+            "space 'metaqnn' is for images, but the data are text with a vocabulary of 3",
+        ),
+        (("lstm", "--shape", "3x3x3"), "space 'lstm' is for a text, but the data are 3x3x3 images"),
+        (
+            ("lstm", "--shape", "1x35"),
+            "--shape '1x35' is not channels x height x width of an image (3x32x32), nor",
+        ),
+        (("lstm", "--shape", "400"), "nor vocabulary x sequence length of a text (10000x35)"),
         (("metaqnn", "--shape", "1x3x3"), "images of 3 pixels are too small for any first layer"),
         (("metaqnn", "--set", "max_layer=3"), "unknown option 'max_layer'; did you mean 'max_layers'?"),
         (("metaqnn", "--set", "max_layers"), "--set max_layers: not of the form option=value"),

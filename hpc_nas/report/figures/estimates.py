@@ -23,6 +23,7 @@ from hpc_nas.report.figures.style import (
     new_axes,
     note,
 )
+from hpc_nas.report.measure import measure_of
 from hpc_nas.report.metrics import best_of, gap, kendall_tau, overlap
 from hpc_nas.report.rows import first_stops, ranking, texts
 from hpc_nas.report.summary import Summary
@@ -40,7 +41,11 @@ def draw_estimates(record: CampaignRecord, summary: Summary) -> Figure:
     rows = ranking(record)
     if not len(rows):
         figure, axes = new_axes()
-        axes.set(xlabel="candidates by estimate", ylabel="accuracy (%)", title=f"Estimates: {record.name}")
+        axes.set(
+            xlabel="candidates by estimate",
+            ylabel=f"{measure_of(record).name} (%)",
+            title=f"Estimates: {record.name}",
+        )
         note(axes, "no candidate has an estimate yet")
         return figure
     if record.configuration["estimator"]["mode"] == "observe":
@@ -63,7 +68,7 @@ def _against_truth(record: CampaignRecord) -> Figure:
     known = np.isfinite(estimates)
     truth, estimates = truth[known], estimates[known]
     axes.set(
-        xlabel="best accuracy reached at the full budget (%)",
+        xlabel=f"best {measure_of(record).name} reached at the full budget (%)",
         ylabel="estimate where it would have stopped (%)",
         title=f"Estimate and truth: {record.name}",
     )
@@ -147,12 +152,19 @@ def _ranked(record: CampaignRecord) -> Figure:
     seen = rows["best_accuracy"]
     handles.append(
         draw_points(
-            axes, places, seen, label="best accuracy seen", marker="_", colour=INK, face=INK, size=size + 3.0
+            axes,
+            places,
+            seen,
+            label=f"best {measure_of(record).name} seen",
+            marker="_",
+            colour=INK,
+            face=INK,
+            size=size + 3.0,
         )
     )
     axes.set(
         xlabel="candidates by estimate, best first",
-        ylabel="accuracy at the full budget (%)",
+        ylabel=f"{measure_of(record).name} at the full budget (%)",
         title=f"Estimates: {record.name}",
     )
     axes.set_xlim(0.0, len(rows) + 1.0)

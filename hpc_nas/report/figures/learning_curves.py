@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hpc_nas.records.layout import Rows
 from hpc_nas.report.figures.style import COLOURS, INK, draw_points, legend_below, new_axes, note
+from hpc_nas.report.measure import measure_of
 from hpc_nas.report.rows import curves, first_stops, state_of, texts
 from hpc_nas.report.summary import Summary
 from hpc_nas.values import Reason, State
@@ -37,7 +38,11 @@ def draw_learning_curves(record: CampaignRecord, summary: Summary) -> Figure:
     A marker shows where a rule decided to stop, its shape the reason. In mode `observe`, training went on.
     """
     figure, axes = new_axes(height_inches=4.2)
-    axes.set(xlabel="epoch", ylabel="validation accuracy (%)", title=f"Learning curves: {record.name}")
+    axes.set(
+        xlabel="epoch",
+        ylabel=f"validation {measure_of(record).name} (%)",
+        title=f"Learning curves: {record.name}",
+    )
     by_number = curves(record)
     if not by_number:
         note(axes, "no observation yet")

@@ -65,6 +65,7 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
         "epochs_trained": 0.0,
         "epochs_full": 0.0,
         "epochs_saved_percent": None,
+        "objective": "accuracy",
         "best": None,
         "pareto": [],
         "elapsed_s": 0.0,
@@ -84,6 +85,7 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
             "intervals": 0,
             "epochs_cost": 0.0,
         },
+        "finalists": [],
     }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -7,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces import Problem, Recipe
+from hpc_nas.spaces import Problem, Recipe, TextProblem
+from hpc_nas.spaces.objective import perplexity_of_score
 
 
 def test_input_shape_is_channels_height_width() -> None:
@@ -78,3 +80,25 @@ def test_an_empty_section_changes_nothing() -> None:
 def test_problem_and_recipe_load_no_torch() -> None:
     program = "import sys, hpc_nas.spaces.problem, hpc_nas.spaces.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_accuracy_is_the_share_of_hits() -> None:
+    problem = Problem(channels=1, height=8, width=8, num_classes=4)
+    assert problem.objective == "accuracy"
+    assert problem.score(loss=3.0, hits=1, count=8) == 12.5
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "score"), [(10_000.0, 0.0), (100.0, 50.0), (10.0, 75.0), (1.0, 100.0), (20_000.0, 0.0)]
+)
+def test_a_text_s_score_falls_with_the_logarithm_of_perplexity(perplexity: float, score: float) -> None:
+    problem = TextProblem(vocabulary_size=10_000, sequence_length=35)
+    assert problem.objective == "perplexity"
+    assert problem.score(loss=math.log(perplexity), hits=0, count=1) == pytest.approx(score, abs=1e-9)
+    least = min(perplexity, 10_000.0)
+    assert perplexity_of_score(score, vocabulary_size=10_000) == pytest.approx(least)
+
+
+def test_a_text_needs_two_words() -> None:
+    with pytest.raises(ValidationError, match="vocabulary_size"):
+        TextProblem(vocabulary_size=1, sequence_length=35)
