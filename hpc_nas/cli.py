@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError
+from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
 from hpc_nas.spaces_cli import space
 from hpc_nas.submit_cli import submit
@@ -56,7 +57,7 @@ def run(
         bool, typer.Option("--force", help="go on with other code, data or settings than it was begun with")
     ] = False,
 ) -> None:
-    """Run a campaign, or take one up again after anything."""
+    """Run a campaign and its finalists, or take one up again after anything."""
     from hpc_nas.campaign.opening import Opening, expects_campaign
     from hpc_nas.campaign.resume import OnDifference
     from hpc_nas.configuration import load_configuration
@@ -80,11 +81,12 @@ def run(
     if run_dir is None:
         run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
 
-    from hpc_nas.campaign.run import ALREADY_COMPLETE, run_campaign
+    from hpc_nas.campaign.finalists import run_with_finalists
+    from hpc_nas.campaign.run import ALREADY_COMPLETE
 
     console = Console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
-    result = run_campaign(
+    result = run_with_finalists(
         configuration,
         run_dir=run_dir,
         opening=opening,
@@ -107,11 +109,12 @@ def run(
 def status(run_dir: RunDirectoryArgument) -> None:
     """Show how a running or finished campaign stands."""
     from hpc_nas.records.archive import load_record
+    from hpc_nas.report.finalists import finalists_of
     from hpc_nas.report.summary import summarize
     from hpc_nas.report.tables import status_table
 
     record = load_record(run_dir)
-    Console().print(status_table(record, summarize(record)))
+    Console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
 
 
 @app.command()
@@ -122,10 +125,11 @@ def report(
 ) -> None:
     """Tables and plots of a campaign."""
     from hpc_nas.records.archive import load_record
+    from hpc_nas.report.finalists import finalists_of
     from hpc_nas.report.summary import summarize
 
     record = load_record(run_dir)
-    summary = summarize(record)
+    summary = summarize(record, finalists=finalists_of(run_dir, record))
     if as_json:
         print(summary.to_json())
         return
@@ -155,6 +159,7 @@ def doctor(
         raise typer.Exit(1)
 
 
+app.command()(finalists)
 app.command()(submit)
 app.command()(space)
 app.command()(replay)
@@ -189,11 +194,12 @@ def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configur
 
 def _print_result(console: Console, run_dir: Path) -> None:
     from hpc_nas.records.archive import load_record
+    from hpc_nas.report.finalists import finalists_of
     from hpc_nas.report.summary import summarize
     from hpc_nas.report.tables import summary_table
 
     record = load_record(run_dir)
-    console.print(summary_table(summarize(record)))
+    console.print(summary_table(summarize(record, finalists=finalists_of(run_dir, record))))
     console.print(f"plots and tables: hpc-nas report {run_dir}", highlight=False, soft_wrap=True)
 
 

@@ -7,8 +7,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from hpc_nas.campaign.finalists import run_with_finalists
 from hpc_nas.campaign.opening import Opening
-from hpc_nas.campaign.run import run_campaign
 from hpc_nas.configuration import load_configuration
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -23,8 +23,8 @@ if __name__ == "__main__":
     run_dir = arguments[2] if len(arguments) > 2 else Path("runs") / name
 
     # Everything happens in here: Parsl starts the worker groups, candidates are trained, the archive is written.
-    result = run_campaign(configuration, run_dir=run_dir, opening=Opening.AUTO)
+    result = run_with_finalists(configuration, run_dir=run_dir, opening=Opening.AUTO)
 
-    print(f"{result.reason}: {result.run_directory.archive_path}")
+    print(f"{result.reason}: {run_dir / 'campaign.h5'}")
     print(f"look at it: hpc-nas report {run_dir}; or with h5py alone: python analyze.py {run_dir}")
     sys.exit(0 if result.complete else 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from enum import StrEnum
 
-from hpc_nas.campaign.differences import data_differences, setting_differences
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import CampaignOpened, read_ledger
@@ -21,8 +20,9 @@ class OnDifference(StrEnum):
     GO_ON = "go_on"  # with what is given now; the ledger shows it
 
 
-# What may differ when a campaign goes on: where it runs, and how many candidates it is to have in all.
-_FREE_TABLES = ("platform", "group", "checkpoints")
+# What may differ when a campaign goes on: where it runs, how many candidates it is to have in all, and what is done
+# with the best of them.
+_FREE_TABLES = ("platform", "group", "checkpoints", "finalists")
 _FREE_KEYS = (("campaign", "num_candidates"),)
 
 
@@ -42,7 +42,7 @@ def check_same_campaign(
     differences = _configurations(directory, configuration)
     before = _last_opened(directory)
     if before is not None:
-        differences += [*_codes(before, opened), *data_differences(before.data, opened.data)]
+        differences += [*_codes(before, opened), *_data(before, opened)]
         for line in _packages(before, opened):
             logger.warning("%s: %s", directory.path, line)
     if then is OnDifference.REFUSE:
@@ -70,8 +70,13 @@ def _last_opened(directory: RunDirectory) -> CampaignOpened | None:
 def _configurations(directory: RunDirectory, configuration: Configuration) -> list[str]:
     stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
-    tables = [table for table in before if table not in _FREE_TABLES]
-    return setting_differences(before, now, tables=tables, free_keys=_FREE_KEYS)
+    return [
+        f"[{table}] {key}: {before[table].get(key)!r} there, {now[table].get(key)!r} now"
+        for table in before
+        if table not in _FREE_TABLES
+        for key in sorted({*before[table], *now[table]})
+        if (table, key) not in _FREE_KEYS and before[table].get(key) != now[table].get(key)
+    ]
 
 
 def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:
@@ -83,6 +88,15 @@ def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:
         )
         if old != new
     ]
+
+
+def _data(before: CampaignOpened, now: CampaignOpened) -> list[str]:
+    """A ledger of an earlier version knows no fingerprint, only the checksum of the whole data set."""
+    for key in ("fingerprint", "checksum"):
+        if key in before.data and key in now.data:
+            old, new = before.data[key], now.data[key]
+            return [] if old == new else [f"{key} of the data set: {old} there, {new} now"]
+    return []
 
 
 def _packages(before: CampaignOpened, now: CampaignOpened) -> list[str]:

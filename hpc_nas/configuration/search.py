@@ -70,3 +70,7 @@ class FinalistsSection(Section):
     max_epochs: float | None = Field(
         default=None, gt=0.0, le=1e6, description="budget of each; unset: that of the search"
     )
+    origins: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(),
+        description="filled in by hpc-nas, for the campaign that trains them: the candidates that they are",
+    )

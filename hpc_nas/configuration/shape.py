@@ -22,7 +22,7 @@ _OWNERS = {
 
 def problems(configuration: Configuration) -> Iterator[str]:
     """What can't be, each as `[table]: what was seen; what to do`; nothing when the shape is possible."""
-    for check in (_gpus, _devices, _cores, _scheduler, _nodes, _blocks, _walltime):
+    for check in (_gpus, _devices, _cores, _scheduler, _nodes, _blocks, _walltime, _finalists):
         yield from check(configuration)
 
 
@@ -145,6 +145,16 @@ def _walltime(configuration: Configuration) -> Iterator[str]:
             f"[platform]: walltime = {configuration.platform.walltime!r} leaves no time to train: the end takes "
             f"{end_s:g} s (warn_s, drain_s) and a start with one interval {START_S:g} s at least; use "
             f"{_clock(end_s + START_S)} or more, or lower [platform] warn_s and [group] drain_s"
+        )
+
+
+def _finalists(configuration: Configuration) -> Iterator[str]:
+    budget, interval = configuration.finalists.max_epochs, configuration.training.epochs_per_interval
+    count = 1.0 if budget is None else budget / interval
+    if count < 1 or abs(count - round(count)) > 1e-9:
+        yield (
+            f"[finalists]: max_epochs = {budget} is not a whole number of intervals of {interval:g} epochs "
+            f"([training] epochs_per_interval); use {max(1, round(count)) * interval:g}"
         )
 
 

@@ -14,6 +14,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError
 from hpc_nas.group.attempt_checkpoints import AttemptCheckpoints
 from hpc_nas.group.checkpoint_saver import Answer, CheckpointSaver
+from hpc_nas.group.graduation import make_graduation
 from hpc_nas.group.wire import (
     REPORT_TAG,
     Command,
@@ -67,6 +68,12 @@ class TrainerRank:
             signal.signal(signum, signal.SIG_IGN)
         bench = prepare_workbench(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
         self._saver = CheckpointSaver(self._files, origin=bench.origin)
+        self._graduation = make_graduation(
+            self._configuration,
+            bench=bench,
+            directory=self._files.run_directory,
+            cache_dir=data_cache_dir(),
+        )
         try:
             self._record(bench)
         except RecordError as error:
@@ -111,6 +118,7 @@ class TrainerRank:
             file.append_observation(observation)
             self._report(Ring())
 
+        weights = self._graduation.weights()
         end = train(
             candidate,
             attempt=attempt,
@@ -129,7 +137,10 @@ class TrainerRank:
             ),
             on_observation=on_observation,
             check_signal=lambda: self._check_signal(candidate.number, attempt),
+            weights=weights,
         )
+        if end.state is State.FINISHED:  # before the report: a candidate that has ended has left its files
+            self._graduation.graduate(candidate, weights, epochs=end.epochs)
         left_time = time.time()
         self._report(
             Left(

@@ -3,7 +3,6 @@
 configuration.json        the resolved configuration
 ledger.jsonl              the campaign's journal
 history.jsonl             what the groups were told of each other's candidates
-warm_start.json           what the campaign began with, learnt from earlier ones; only with a warm start
 campaign.lock             held while a campaign process lives
 campaign.log
 campaign.h5               the archive, after the run
@@ -14,6 +13,8 @@ groups/group-00000/       one directory per launch of a group, never used twice
 checkpoints/              of candidates that are to go on, by name: see `checkpoint_files`
 parsl/                    Parsl's own files
 report/                   figures
+finalists/                the run directory of the campaign that trains the best candidates to the end
+    networks/             what they left: see `network_files`
 """
 
 from __future__ import annotations
@@ -105,17 +106,17 @@ class RunDirectory:
         return self.path / "history.jsonl"
 
     @property
-    def warm_start_path(self) -> Path:
-        """What the campaign began with: see `earlier`."""
-        return self.path / "warm_start.json"
-
-    @property
     def lock_path(self) -> Path:
         return self.path / "campaign.lock"
 
     @property
     def archive_path(self) -> Path:
         return self.path / "campaign.h5"
+
+    @property
+    def finalists_dir(self) -> Path:
+        """The run directory of the finalists' campaign."""
+        return self.path / "finalists"
 
     @property
     def campaign_log_path(self) -> Path:

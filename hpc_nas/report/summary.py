@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_nas.report.audit import Audit, audit
-from hpc_nas.report.measure import measure_of
 from hpc_nas.report.pareto import FrontMember, pareto_front
 from hpc_nas.report.rows import by_trainer, evaluated, ranking, states, texts
 from hpc_nas.values import State
 
 if TYPE_CHECKING:
     from hpc_nas.records.archive import CampaignRecord
+    from hpc_nas.report.finalists import FinalistFigures
 
 SECONDS_PER_HOUR = 3600.0
 ALWAYS_COUNTED = (State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED)
@@ -31,15 +31,11 @@ ONLY_WHILE_RUNNING = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The candidate with the highest estimate: that estimate, and the best validation accuracy seen, percent.
-
-    For text both are scores, and `perplexity` is that of the best one seen; else NaN.
-    """
+    """The candidate with the highest estimate: that estimate, and the best validation accuracy seen, percent."""
 
     candidate: int
     estimate: float
     accuracy: float
-    perplexity: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +99,6 @@ class Summary:
     - `epochs_full`: what the finished and stopped candidates would have cost at `max_epochs` each.
     - `epochs_saved_percent`: 100 (1 - epochs of the finished and stopped candidates / `epochs_full`); a failed or
       cancelled candidate counts neither as cost nor as saving.
-    - `objective`: what percentages are: `accuracy`, or scores that stand for `perplexity`.
     - `best`: None while no candidate has an estimate.
     - `pareto`: the candidates that no other one beats in estimate and cost, for MACs and for weights.
     - `elapsed_s`: wall-clock time of the campaign; `candidates_per_hour`: finished and stopped ones over it.
@@ -112,6 +107,7 @@ class Summary:
       the wait for the slowest trainer at the end lie outside.
     - `excluded_nodes`: hosts on which groups died again and again, so that none is started there any more.
     - `audit`: how right the rule in use is, from the candidates that were trained to the end all the same.
+    - `finalists`: the best candidates, trained to their full budget after the search; empty where there are none.
     """
 
     candidates: int
@@ -121,7 +117,6 @@ class Summary:
     epochs_trained: float
     epochs_full: float
     epochs_saved_percent: float
-    objective: str
     best: Best | None
     pareto: tuple[FrontMember, ...]
     elapsed_s: float
@@ -131,19 +126,19 @@ class Summary:
     excluded_nodes: tuple[str, ...]
     latencies: Latencies
     audit: Audit
+    finalists: tuple[FinalistFigures, ...]
 
     def to_json(self) -> str:
         """The fields as indented JSON text, NaN as null."""
         return json.dumps(_without_nan(asdict(self)), indent=2, allow_nan=False)
 
 
-def summarize(record: CampaignRecord) -> Summary:
+def summarize(record: CampaignRecord, *, finalists: tuple[FinalistFigures, ...] = ()) -> Summary:
     """Count and measure; works on a running campaign's record and on an empty one."""
     done = record.candidates[evaluated(record)]
     max_epochs = float(record.configuration["training"]["max_epochs"])
     epochs_full = max_epochs * len(done)
     best = ranking(record)[:1]
-    measure = measure_of(record)
     return Summary(
         candidates=len(record.candidates),
         outcomes=_outcomes(record),
@@ -155,12 +150,10 @@ def summarize(record: CampaignRecord) -> Summary:
         epochs_trained=float(np.nansum(record.candidates["epochs_all_attempts"])),
         epochs_full=epochs_full,
         epochs_saved_percent=100.0 * (1.0 - _ratio(float(np.nansum(done["epochs"])), epochs_full)),
-        objective=str(measure.objective),
         best=Best(
             candidate=int(best["number"][0]),
             estimate=float(best["estimate"][0]),
             accuracy=float(best["best_accuracy"][0]),
-            perplexity=measure.perplexity(float(best["best_accuracy"][0])),
         )
         if len(best)
         else None,
@@ -181,6 +174,7 @@ def summarize(record: CampaignRecord) -> Summary:
             fit_s=_latency(record.forecasts["fit_s"]),
         ),
         audit=audit(record),
+        finalists=finalists,
     )
 
 
@@ -240,6 +234,8 @@ def _ratio(part: float, whole: float) -> float:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,131 @@
+"""A trained network as files that others can use: a state dict, a program of torch.export, ONNX."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture
+from hpc_nas.training.checkpoint import Plain
+from hpc_nas.training.device_data import AnyData, DeviceData
+
+WEIGHTS_NAME = "weights.pt"
+PROGRAM_NAME = "model.pt2"
+ONNX_NAME = "model.onnx"
+
+Inputs = tuple[Any, ...]
+"""What a network is called with."""
+
+EXAMPLES = 2  # samples of the batch by which a network is exported: one would fix the size
+ONNX_PACKAGES = ("onnx", "onnxscript")
+"""What torch.onnx needs; hpc-nas does without."""
+
+MAX_REASON = 300
+TOLERANCE = 1e-4  # between the logits of a network and of its exported program, relative and absolute
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotExported:
+    """Why there is no such file."""
+
+    reason: str
+
+
+def weights_file(state: Plain) -> bytes:
+    """A state dict as torch.save writes it; `state` is `module_state`'s. For `torch.load(weights_only=True)`."""
+    content: Any = OrderedDict(state["state"])
+    content._metadata = OrderedDict(state["versions"])
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+def read_weights(content: bytes) -> Plain:
+    """The state dict that such a file holds."""
+    weights: Plain = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return weights
+
+
+def load_network(directory: Path) -> nn.Module:
+    """The network that was saved in this directory, on the CPU and ready to be asked.
+
+    Raises SpaceError where its space is not what it was, OSError for files that can't be read.
+    """
+    architecture = Architecture.model_validate_json((directory / ARCHITECTURE_NAME).read_bytes())
+    module = architecture.rebuild().module
+    module.load_state_dict(read_weights((directory / WEIGHTS_NAME).read_bytes()), strict=True)
+    return module.eval()
+
+
+def example_inputs(module: nn.Module, data: AnyData) -> Inputs:
+    """What a network on the host can be run on: two images, or two samples of a text and the state before them."""
+    if isinstance(data, DeviceData):
+        return (data.validation_images[:EXAMPLES].cpu(),)
+    tokens = data.validation_tokens.repeat(EXAMPLES)[: EXAMPLES * data.sequence_length].cpu()
+    tokens = tokens.view(EXAMPLES, data.sequence_length)
+    with torch.no_grad():
+        return tokens, module(tokens, ())[1]
+
+
+def export_program(module: nn.Module, example: Inputs) -> bytes | NotExported:
+    """The network in evaluation as a program of torch.export, for batches of any size if its code allows that.
+
+    What the program gives for the example is compared with what the network gives.
+    """
+    return _attempt(lambda: _program_file(_program(module, example), module, example))
+
+
+def export_onnx(module: nn.Module, example: Inputs) -> bytes | NotExported:
+    """The same as ONNX, by way of torch.export."""
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        which = f"package {missing[0]} is" if len(missing) == 1 else f"packages {', '.join(missing)} are"
+        return NotExported(reason=f"{which} not installed")
+    return _attempt(lambda: _onnx_file(_program(module, example)))
+
+
+def _attempt(action: Callable[[], bytes]) -> bytes | NotExported:
+    """Whatever torch's compiler meets in a network of any kind must not cost the network."""
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            return action()
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        return NotExported(reason=f"{type(error).__name__}: {lines[0]}"[:MAX_REASON])
+
+
+def _program(module: nn.Module, example: Inputs) -> torch.export.ExportedProgram:
+    any_size = torch.export.Dim.AUTO  # that of any size which the network's code does not fix
+    if len(example) == 1:
+        return torch.export.export(module.eval(), example, dynamic_shapes=({0: any_size},))
+    tokens, state = example
+    sizes = tuple(dict.fromkeys(range(part.dim()), any_size) for part in state)
+    return torch.export.export(
+        module.eval(), (tokens, state), dynamic_shapes=({0: any_size, 1: any_size}, sizes)
+    )
+
+
+def _program_file(program: torch.export.ExportedProgram, module: nn.Module, example: Inputs) -> bytes:
+    torch.testing.assert_close(
+        program.module()(*deepcopy(example)), module(*deepcopy(example)), rtol=TOLERANCE, atol=TOLERANCE
+    )
+    stream = io.BytesIO()
+    torch.export.save(program, stream)
+    return stream.getvalue()
+
+
+def _onnx_file(program: torch.export.ExportedProgram) -> bytes:
+    exported: Any = torch.onnx.export(program, dynamo=True, verbose=False)
+    content: bytes = exported.model_proto.SerializeToString()
+    return content
