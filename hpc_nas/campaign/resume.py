@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from enum import StrEnum
 
+from hpc_nas.campaign.differences import data_differences, setting_differences
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import CampaignOpened, read_ledger
@@ -42,7 +43,7 @@ def check_same_campaign(
     differences = _configurations(directory, configuration)
     before = _last_opened(directory)
     if before is not None:
-        differences += [*_codes(before, opened), *_data(before, opened)]
+        differences += [*_codes(before, opened), *data_differences(before.data, opened.data)]
         for line in _packages(before, opened):
             logger.warning("%s: %s", directory.path, line)
     if then is OnDifference.REFUSE:
@@ -70,13 +71,8 @@ def _last_opened(directory: RunDirectory) -> CampaignOpened | None:
 def _configurations(directory: RunDirectory, configuration: Configuration) -> list[str]:
     stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
-    return [
-        f"[{table}] {key}: {before[table].get(key)!r} there, {now[table].get(key)!r} now"
-        for table in before
-        if table not in _FREE_TABLES
-        for key in sorted({*before[table], *now[table]})
-        if (table, key) not in _FREE_KEYS and before[table].get(key) != now[table].get(key)
-    ]
+    tables = [table for table in before if table not in _FREE_TABLES]
+    return setting_differences(before, now, tables=tables, free_keys=_FREE_KEYS)
 
 
 def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:
@@ -88,15 +84,6 @@ def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:
         )
         if old != new
     ]
-
-
-def _data(before: CampaignOpened, now: CampaignOpened) -> list[str]:
-    """A ledger of an earlier version knows no fingerprint, only the checksum of the whole data set."""
-    for key in ("fingerprint", "checksum"):
-        if key in before.data and key in now.data:
-            old, new = before.data[key], now.data[key]
-            return [] if old == new else [f"{key} of the data set: {old} there, {new} now"]
-    return []
 
 
 def _packages(before: CampaignOpened, now: CampaignOpened) -> list[str]:

@@ -3,6 +3,7 @@
 configuration.json        the resolved configuration
 ledger.jsonl              the campaign's journal
 history.jsonl             what the groups were told of each other's candidates
+warm_start.json           what the campaign began with, learnt from earlier ones; only with a warm start
 campaign.lock             held while a campaign process lives
 campaign.log
 campaign.h5               the archive, after the run
@@ -104,6 +105,11 @@ class RunDirectory:
     def history_path(self) -> Path:
         """The journal of the population's history."""
         return self.path / "history.jsonl"
+
+    @property
+    def warm_start_path(self) -> Path:
+        """What the campaign began with: see `earlier`."""
+        return self.path / "warm_start.json"
 
     @property
     def lock_path(self) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_nas.report.audit import Audit, audit
+from hpc_nas.report.measure import measure_of
 from hpc_nas.report.pareto import FrontMember, pareto_front
 from hpc_nas.report.rows import by_trainer, evaluated, ranking, states, texts
 from hpc_nas.values import State
@@ -31,11 +32,15 @@ ONLY_WHILE_RUNNING = (State.QUEUED, State.RUNNING, State.PAUSED)
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The candidate with the highest estimate: that estimate, and the best validation accuracy seen, percent."""
+    """The candidate with the highest estimate: that estimate, and the best validation accuracy seen, percent.
+
+    For text both are scores, and `perplexity` is that of the best one seen; else NaN.
+    """
 
     candidate: int
     estimate: float
     accuracy: float
+    perplexity: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +104,7 @@ class Summary:
     - `epochs_full`: what the finished and stopped candidates would have cost at `max_epochs` each.
     - `epochs_saved_percent`: 100 (1 - epochs of the finished and stopped candidates / `epochs_full`); a failed or
       cancelled candidate counts neither as cost nor as saving.
+    - `objective`: what percentages are: `accuracy`, or scores that stand for `perplexity`.
     - `best`: None while no candidate has an estimate.
     - `pareto`: the candidates that no other one beats in estimate and cost, for MACs and for weights.
     - `elapsed_s`: wall-clock time of the campaign; `candidates_per_hour`: finished and stopped ones over it.
@@ -117,6 +123,7 @@ class Summary:
     epochs_trained: float
     epochs_full: float
     epochs_saved_percent: float
+    objective: str
     best: Best | None
     pareto: tuple[FrontMember, ...]
     elapsed_s: float
@@ -139,6 +146,7 @@ def summarize(record: CampaignRecord, *, finalists: tuple[FinalistFigures, ...] 
     max_epochs = float(record.configuration["training"]["max_epochs"])
     epochs_full = max_epochs * len(done)
     best = ranking(record)[:1]
+    measure = measure_of(record)
     return Summary(
         candidates=len(record.candidates),
         outcomes=_outcomes(record),
@@ -150,10 +158,12 @@ def summarize(record: CampaignRecord, *, finalists: tuple[FinalistFigures, ...] 
         epochs_trained=float(np.nansum(record.candidates["epochs_all_attempts"])),
         epochs_full=epochs_full,
         epochs_saved_percent=100.0 * (1.0 - _ratio(float(np.nansum(done["epochs"])), epochs_full)),
+        objective=str(measure.objective),
         best=Best(
             candidate=int(best["number"][0]),
             estimate=float(best["estimate"][0]),
             accuracy=float(best["best_accuracy"][0]),
+            perplexity=measure.perplexity(float(best["best_accuracy"][0])),
         )
         if len(best)
         else None,
@@ -234,8 +244,6 @@ def _ratio(part: float, whole: float) -> float:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,10 +20,12 @@ from hpc_nas.report.audit_rows import audit_rows
 from hpc_nas.report.finalists import finalists_table
 from hpc_nas.report.formatting import MISSING, accuracy, count, duration, latency, number, outcome, percent
 from hpc_nas.report.front_table import front_table
+from hpc_nas.report.measure import measure_of
 from hpc_nas.report.pareto import searches_for_front
 from hpc_nas.report.rows import by_candidate, counted, curves, ranking, texts
 from hpc_nas.report.ruled_table import ruled_table
 from hpc_nas.report.summary import Latencies, Resumptions, Summary
+from hpc_nas.spaces.objective import Objective
 from hpc_nas.values import State
 
 if TYPE_CHECKING:
@@ -132,7 +134,9 @@ def _heading(record: CampaignRecord) -> Text:
 
 def _running_table(record: CampaignRecord) -> Table:
     max_epochs = float(record.configuration["training"]["max_epochs"])
-    table = ruled_table("running", "candidate", "trainer", "epoch", "accuracy %", "best %", "forecast %")
+    table = ruled_table(
+        "running", "candidate", "trainer", "epoch", f"{measure_of(record).name} %", "best %", "forecast %"
+    )
     observed = curves(record)
     forecasts = by_candidate(counted(record, record.forecasts))
     for row in record.candidates[record.candidates["state"] == State.RUNNING.encode()]:
@@ -155,7 +159,11 @@ def _running_table(record: CampaignRecord) -> Table:
 
 
 def _best_table(record: CampaignRecord, *, title: str) -> Table:
-    table = ruled_table(title, "candidate", "estimate %", "seen %", "epochs", "weights", "MACs", "layers")
+    measure = measure_of(record)
+    extra = [] if measure.objective is Objective.ACCURACY else ["perplexity"]
+    table = ruled_table(
+        title, "candidate", "estimate %", "seen %", *extra, "epochs", "weights", "MACs", "layers"
+    )
     table.add_column("outcome", justify="left")
     for row in ranking(record)[:NUM_BEST]:
         state, reason = texts((row["state"], row["reason"]))
@@ -163,6 +171,7 @@ def _best_table(record: CampaignRecord, *, title: str) -> Table:
             str(row["number"]),
             accuracy(row["estimate"], row["spread"]),
             accuracy(row["best_accuracy"]),
+            *(number(measure.perplexity(row["best_accuracy"]), digits=1) for _ in extra),
             f"{row['epochs']:g}",
             count(row["num_parameters"]),
             count(row["macs"]),
@@ -205,9 +214,10 @@ def _best(summary: Summary) -> str:
     if summary.best is None:
         return "none yet"
     best = summary.best
-    return f"candidate {best.candidate}: estimate {percent(best.estimate, digits=2)}, " + (
-        f"best accuracy seen {percent(best.accuracy, digits=2)}"
-    )
+    seen = f"best accuracy seen {percent(best.accuracy, digits=2)}"
+    if math.isfinite(best.perplexity):
+        seen = f"best seen {percent(best.accuracy, digits=2)}, perplexity {best.perplexity:.4g}"
+    return f"candidate {best.candidate}: estimate {percent(best.estimate, digits=2)}, {seen}"
 
 
 def _epochs(summary: Summary) -> str:
