@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.campaign.harness import BIN, count, events
@@ -15,6 +16,12 @@ from tests.slurm.verdict import Verdict, Witness, judge
 
 GRACE_S = 10
 DRAIN_S = 5  # the fixture's Slurm kills 8 s after SIGTERM
+
+# On a quiet machine nothing takes longer than a minute; two cores may have others to serve.
+END_S = 300.0
+START_S = 300.0
+
+LONG = ("training.max_epochs=8", "estimator.preset=none")
 
 CAMPAIGN = """
 [campaign]
@@ -48,11 +55,23 @@ backoff_s = 0.2
 
 
 class JobCampaign:
-    """One campaign, by however many jobs. Settings are those of `--set`."""
+    """One campaign, by however many jobs. Settings are those of `--set`.
 
-    def __init__(self, cluster: Cluster, directory: Path, *settings: str):
+    `platform` is the platform file, the fixture's own if none is named; `environment` is laid over the tests' own.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        directory: Path,
+        *settings: str,
+        platform: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ):
         self.cluster = cluster
         self.directory = directory
+        self.platform = platform or directory / "platform.toml"
+        self.environment = dict(environment or cluster.environment)
         self.run_dir = directory / "run"
         self.settings = settings
         self.witness = Witness(self.run_dir)
@@ -65,7 +84,7 @@ class JobCampaign:
         line = [str(BIN / "hpc-nas"), "submit", str(self.directory / "campaign.toml")]
         line += [
             "--platform",
-            str(self.directory / "platform.toml"),
+            str(self.platform),
             "--run-dir",
             str(self.run_dir),
             *options,
@@ -73,13 +92,19 @@ class JobCampaign:
         for setting in self.settings:
             line += ["--set", setting]
         # By its absolute path alone: jobs inherit the environment, and must find all without an activated one.
-        environment = {**os.environ, **self.cluster.environment, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+        answer = self.command(*line)
+        return [int(number) for number in re.findall(r"^job (\d+)$", answer, re.MULTILINE)]
+
+    def command(self, *line: str) -> str:
+        """A command as its user gives it; what it prints. Raises ClusterError where it fails."""
+        # By its absolute path alone: jobs inherit the environment, and must find all without an activated one.
+        environment = {**os.environ, **self.environment, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
         done = subprocess.run(
-            line, capture_output=True, text=True, timeout=60, env=environment, cwd=self.directory
+            line, capture_output=True, text=True, timeout=150, env=environment, cwd=self.directory
         )
         if done.returncode != 0:
             raise ClusterError(f"{' '.join(line)}: exit code {done.returncode}: {done.stdout}{done.stderr}")
-        return [int(number) for number in re.findall(r"^job (\d+)$", done.stdout, re.MULTILINE)]
+        return done.stdout
 
     @property
     def script(self) -> Path:
@@ -143,3 +168,10 @@ class JobCampaign:
         paths = [*sorted(self.run_dir.with_name("run.jobs").glob("*.out")), self.run_dir / "campaign.log"]
         texts = [f"--- {p.name}\n{p.read_text(errors='replace')[-1500:]}" for p in paths if p.exists()]
         return "\n".join(texts)
+
+
+def assert_nothing_lost(campaign: JobCampaign, *, num_candidates: int) -> None:
+    """The zeros of a campaign that is complete."""
+    verdict = campaign.verdict()
+    assert verdict.clean, f"{verdict}\n{campaign.tail()}"
+    assert verdict.num_candidates == num_candidates
