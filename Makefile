@@ -21,9 +21,10 @@ demo: install                          ## one real campaign on this machine
 	$(BIN)/hpc-nas run configs/campaigns/digits.toml
 
 # Most of a campaign's, an MPI job's or Slurm's test is waiting; a file's tests stay together, with what they share.
+# Files in their order: the long ones come first, and the many short ones fill what is left of each process.
 TEST_PROCESSES ?= 2
 test: install-test                     ## all tests
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: install-test                    ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .

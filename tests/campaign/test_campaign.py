@@ -77,38 +77,6 @@ def test_campaign_under_another_launchers_leftovers_ends_in_an_archive(tmp_path:
     assert "--resume" in again.stderr
 
 
-def test_killed_campaign_is_resumed_without_repeating_finished_work(tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
-    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=12")
-    process = start(line)
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 3, timeout_s=90, what="three outcomes")
-    family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
-    family |= {
-        p.pid for p in psutil.process_iter(["cmdline"]) if str(run_dir) in " ".join(p.info["cmdline"] or [])
-    }
-    process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
-    wait_for(
-        lambda: children_left(family) == [], timeout_s=GRACE_S + 5, what="everything it started to leave"
-    )
-    assert processes_of(run_dir) == []
-
-    finished = {e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended"}
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])
-    assert done.returncode == 0, done.stdout + done.stderr
-    after = events(run_dir)
-    reopened = max(i for i, e in enumerate(after) if e["event"] == "campaign_opened")
-    assert after[reopened]["resumed"] is True
-    again = {e["candidate"] for e in after[reopened:] if e["event"] == "attempt_started"}
-    assert finished & again == set()
-    ended = Counter(e["outcome"]["candidate"] for e in after if e["event"] == "candidate_ended")
-    assert ended == Counter(range(12))
-    seeds = [e["candidate"]["seed"] for e in after if e["event"] == "candidate_drawn"]
-    assert len(seeds) == len(set(seeds)) == 12
-
-
 def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=12")

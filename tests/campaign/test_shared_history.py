@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from estimator import Ended, History, Observed, Standing
@@ -12,10 +16,13 @@ from hpc_nas.configuration.audit import is_audited
 from hpc_nas.records.history_journal import read_history
 from tests.campaign.harness import (
     BIN,
+    GRACE_S,
     QUICK,
     arguments,
+    children_left,
     count,
     events,
+    processes_of,
     run,
     start,
     wait_for,
@@ -28,6 +35,7 @@ pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
 TWO_GROUPS = (*QUICK, "training.max_epochs=4", "group.groups_per_node=2", "group.trainers_per_node=1")
 SEED = 4
 SHARE = 0.2
+NUM_KILLED = 10
 
 
 def groups_known(found: Reproduction, journal: Path) -> list[tuple[int, set[int]]]:
@@ -80,26 +88,62 @@ def test_every_decision_can_be_made_again_from_the_journal(tmp_path: Path) -> No
     assert "trained to the end" in run([str(BIN / "hpc-nas"), "status", str(run_dir)]).stdout
 
 
-def test_resumed_campaign_goes_on_with_the_history_of_the_one_that_was_killed(tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
+@dataclass(frozen=True, kw_only=True)
+class Killed:
+    """A campaign that was killed and resumed: what stood in its journal and its ledger when it was taken up."""
+
+    run_dir: Path
+    told_before: tuple[Any, ...]
+    finished_before: set[int]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    path = tmp_path_factory.mktemp("killed")
+    run_dir = path / "run"
     settings = (
         *TWO_GROUPS,
-        "campaign.num_candidates=11",
+        f"campaign.num_candidates={NUM_KILLED}",
         "estimator.preset=median",
         "estimator.settings.min_curves=2",
         "estimator.audit_share=0",
     )
-    process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
+    process = start(arguments(write_campaign(path / "c.toml"), run_dir, *settings))
     wait_for(lambda: count(run_dir, "candidate_ended") >= 4, timeout_s=120, what="four outcomes")
+    family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+    family |= {
+        p.pid for p in psutil.process_iter(["cmdline"]) if str(run_dir) in " ".join(p.info["cmdline"] or [])
+    }
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    journal = run_dir / "history.jsonl"
-    before = read_history(journal).events
-
+    wait_for(
+        lambda: children_left(family) == [], timeout_s=GRACE_S + 5, what="everything it started to leave"
+    )
+    assert processes_of(run_dir) == []
+    told = tuple(read_history(run_dir / "history.jsonl").events)
+    finished = {e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended"}
     done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=250)
     assert done.returncode == 0, done.stdout + done.stderr
+    return Killed(run_dir=run_dir, told_before=told, finished_before=finished)
+
+
+def test_killed_campaign_is_resumed_without_repeating_finished_work(killed: Killed) -> None:
+    after = events(killed.run_dir)
+    reopened = max(i for i, e in enumerate(after) if e["event"] == "campaign_opened")
+    assert after[reopened]["resumed"] is True
+    again = {e["candidate"] for e in after[reopened:] if e["event"] == "attempt_started"}
+    assert killed.finished_before & again == set()
+    ended = Counter(e["outcome"]["candidate"] for e in after if e["event"] == "candidate_ended")
+    assert ended == Counter(range(NUM_KILLED))
+    seeds = [e["candidate"]["seed"] for e in after if e["event"] == "candidate_drawn"]
+    assert len(seeds) == len(set(seeds)) == NUM_KILLED
+
+
+def test_resumed_campaign_goes_on_with_the_history_of_the_one_that_was_killed(killed: Killed) -> None:
+    run_dir, before = killed.run_dir, killed.told_before
+    journal = run_dir / "history.jsonl"
     assert " raised " not in (run_dir / "campaign.log").read_text(), "no rank dies of what the history tells"
     after = read_history(journal).events
     assert repr(after[: len(before)]) == repr(before)
