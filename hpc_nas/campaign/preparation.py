@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import estimator
 from hpc_nas.campaign.warm_start import knowledge_for, teach
 from hpc_nas.configuration import Configuration
+from hpc_nas.errors import ConfigurationError
 from hpc_nas.group.judge import make_preset
 from hpc_nas.records.earlier import Knowledge
 from hpc_nas.records.run_directory import RunDirectory
@@ -16,6 +17,7 @@ from hpc_nas.search.random import random_search
 from hpc_nas.search.registry import make_strategy
 from hpc_nas.search.sampling import SearchContext
 from hpc_nas.search.strategy import Strategy
+from hpc_nas.spaces.problem import AnyProblem, TextProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.cache import data_cache_dir
@@ -44,6 +46,7 @@ def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | N
     """
     summary = prepare(configuration.data, cache_dir=data_cache_dir())
     preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
+    _check_augmentation(configuration, problem=summary.problem)
     space = load_space(configuration.space)
     context = SearchContext(
         space=space,
@@ -60,6 +63,14 @@ def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | N
     knowledge = knowledge_for(configuration, summary=summary, directory=going_on)
     teach(strategy, knowledge)
     return Prepared(summary=summary, preset=preset, strategy=strategy, knowledge=knowledge)
+
+
+def _check_augmentation(configuration: Configuration, *, problem: AnyProblem) -> None:
+    augmentation = configuration.training.augmentation
+    if isinstance(problem, TextProblem) and augmentation not in (None, "none"):
+        raise ConfigurationError(
+            f"[training]: augmentation = {augmentation!r} is for images, the data are {problem}; leave it out"
+        )
 
 
 def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:
