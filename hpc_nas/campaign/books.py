@@ -79,7 +79,7 @@ class Books:
         try:
             candidate = self._strategy.ask(number)
         except NothingLeft as error:
-            logger.warning("%s", error)
+            logger.info("%s", error)
             self.exhaust()
             return None
         self.record(CandidateDrawn(candidate=candidate, time_s=time.time()))

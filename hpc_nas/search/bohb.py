@@ -1,14 +1,15 @@
 """The strategy `bohb`: TPE over the highest budget that tells enough, and Hyperband's brackets (Falkner et al. 2018).
 
 The brackets are the estimator preset `hyperband`, which a campaign with this strategy has without being told. The
-model is the paper's (arXiv 1807.01774, section 3 and Algorithm 2) but for this:
+model is the paper's (arXiv 1807.01774, Algorithm 2) but for this:
 
 - Optuna's TPE with each parameter on its own, since parameters come and go with the depth of a network; the paper has
   one density over all of them, with a least bandwidth. So what a budget needs is a fixed number of observations, not
   the number of parameters and some.
 - The best 10 % of the observations count as good, 25 at most, as in Optuna; 15 % in the paper.
 - A candidate that runs counts as a bad one until it has shown something (a constant liar), so that trainers that ask at
-  the same time do not get near-copies; in the paper only what has ended counts.
+  the same time do not get near-copies; in the paper only what has ended counts. So does a draw that collapsed, until
+  one has not.
 - The budgets are the epochs at which candidates do pause: the first validation at or after a rung.
 - Failed candidates are passed over.
 """
@@ -64,6 +65,7 @@ class _BOHB(Sampling):
         self._random_fraction = random_fraction
         self._n_ei_candidates = n_ei_candidates
         self._budgets = Budgets()
+        self._in_vain: list[Trial] = []
 
     def sampler(self, seed: int) -> BaseSampler:
         model = self._budgets.highest(min_observations=self._min_observations)
@@ -78,7 +80,13 @@ class _BOHB(Sampling):
         )
         return _SamplerOfModel(tpe, model=model)
 
+    def discarded(self, trial: Trial) -> None:
+        self._in_vain.append(trial)
+        self._budgets.start(trial)
+
     def started(self, trial: Trial) -> None:
+        while self._in_vain:
+            self._budgets.leave(self._in_vain.pop())
         self._budgets.start(trial)
 
     def paused(self, trial: Trial, *, epochs: float, accuracy: float) -> None:

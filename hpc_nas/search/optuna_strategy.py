@@ -85,6 +85,8 @@ class OptunaStrategy(Strategy):
                 except CollapsedShape as error:
                     in_vain.add(error)
                     thrown_away.append(trial)
+                    with _quiet():
+                        self._sampling.discarded(trial)
                     continue
                 except SpaceError:
                     thrown_away.append(trial)

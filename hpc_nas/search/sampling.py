@@ -54,6 +54,9 @@ class Sampling(ABC):
     def check(self, trial: Trial) -> None:  # noqa: B027  # most take every network
         """A network has been drawn. Raises CollapsedShape, `what: why`, to have another one drawn in its place."""
 
+    def discarded(self, trial: Trial) -> None:  # noqa: B027  # most find it in the study: it is RUNNING
+        """A draw was in vain. Until its candidate is found it may count as a bad one; then it has no effect."""
+
     def started(self, trial: Trial) -> None:  # noqa: B027  # most need not know
         """A drawn or restored candidate is in flight from now on; `told` hears of its end."""
 

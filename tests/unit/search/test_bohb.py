@@ -11,7 +11,7 @@ from hpc_nas.configuration import SearchSection
 from hpc_nas.search import Strategy, make_strategy
 from hpc_nas.search.budgets import Budgets
 from hpc_nas.spaces import Problem
-from hpc_nas.spaces.space import Space
+from hpc_nas.spaces.space import CollapsedShape, Space, SpaceFunction
 from hpc_nas.values import Candidate, Outcome, Reason, State
 from tests.unit.search.test_strategies import context
 
@@ -24,8 +24,8 @@ def line(trial: BaseTrial, problem: Problem) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, problem.num_classes))
 
 
-def bohb(name: str = "bohb", **options: float) -> Strategy:
-    some_context = context(Space(name="line", function=line))
+def bohb(name: str = "bohb", *, space: SpaceFunction = line, **options: float) -> Strategy:
+    some_context = context(Space(name="line", function=space))
     return make_strategy(SearchSection(name=name, **options), context=some_context)
 
 
@@ -74,6 +74,20 @@ def test_candidates_that_are_only_paused_teach_it_where_to_draw() -> None:
 def test_the_highest_budget_that_tells_enough_is_the_one_that_counts() -> None:
     assert mean(next_places(paused(sign=-1.0, num_finished=11), start=12)) < 0.35
     assert mean(next_places(paused(sign=-1.0, num_finished=12), start=12)) > 0.65
+
+
+def test_it_moves_away_from_what_collapses() -> None:
+    def collapsing_where_good(trial: BaseTrial, problem: Problem) -> nn.Module:
+        if trial.suggest_float("place", 0.0, 1.0) < 0.3:
+            raise CollapsedShape("place: too small")
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, problem.num_classes))
+
+    strategy = bohb(space=collapsing_where_good, random_fraction=0.0, min_observations=12)
+    for candidate in [strategy.ask(number) for number in range(12)]:
+        strategy.pause(candidate, epochs=1.0, accuracy=90.0 - 80.0 * place(candidate))
+    drawn = [strategy.ask(number) for number in range(12, 18)]
+    assert any(candidate.redraws for candidate in drawn)
+    assert max(candidate.redraws for candidate in drawn) < 10
 
 
 def test_it_draws_at_random_until_a_budget_tells_enough() -> None:
