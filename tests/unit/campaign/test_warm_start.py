@@ -4,129 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from earlier_records import archive, configured, drawn, strategy
 
 from estimator import Described, Ended, History, Observed, Standing
 from hpc_nas.campaign.history_keeper import HistoryKeeper
 from hpc_nas.campaign.warm_start import earlier_events, knowledge_for, teach
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import ConfigurationError, RecordError, RunDirectoryError
-from hpc_nas.records.archive import CampaignRecord, write_archive
-from hpc_nas.records.campaign_record import TABLES
 from hpc_nas.records.earlier import Knowledge, read_knowledge
 from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.ledger import CandidateDrawn, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.search import SearchContext, make_strategy
-from hpc_nas.search.strategy import Strategy
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.training.preparation import DataSummary, prepare
-from hpc_nas.values import Candidate
-
-SPACE = {"name": "random-cnn", "max_conv_layers": 1, "max_filters": 8}
 
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory: pytest.TempPathFactory) -> DataSummary:
     return prepare(Configuration().data, cache_dir=tmp_path_factory.mktemp("cache"))
-
-
-def configured(*names: Path, **tables: Any) -> Configuration:
-    """A campaign that begins with these records."""
-    tables = {"space": SPACE, "training": {"max_epochs": 2.0}, "search": {"name": "tpe"}, **tables}
-    search = {**tables.pop("search"), "warm_start": [str(name) for name in names]}
-    return Configuration.model_validate_json(json.dumps({**tables, "search": search}))
-
-
-def strategy(summary: DataSummary, configuration: Configuration, *, seed: int = 1) -> Strategy:
-    context = SearchContext(
-        space=load_space(configuration.space), problem=summary.problem, seed=seed, num_candidates=20
-    )
-    return make_strategy(configuration.search, context=context)
-
-
-def drawn(summary: DataSummary, *, count: int) -> list[Candidate]:
-    some_strategy = strategy(summary, configured(search={"name": "random"}))
-    return [some_strategy.ask(number) for number in range(count)]
-
-
-def rows_of(table: str, rows: Sequence[dict[str, Any]]) -> np.ndarray[Any, Any]:
-    result = np.zeros(len(rows), dtype=TABLES[table])
-    for target, row in zip(result, rows, strict=True):
-        for name, value in row.items():
-            target[name] = value
-    return result
-
-
-def archive(
-    path: Path,
-    summary: DataSummary,
-    *,
-    candidates: Sequence[Candidate],
-    states: Sequence[str],
-    configuration: Configuration | None = None,
-) -> Path:
-    """The archive of a campaign whose candidates were seen at epochs 1 and 2, or stopped at 1; 50 %, 60 %, ..."""
-    ends = {
-        "finished": (b"full_budget", 2),
-        "stopped": (b"converged", 1),
-        "failed": (b"build", 0),
-        "running": (b"", 1),
-    }
-    described: list[dict[str, Any]] = []
-    observed: list[dict[str, Any]] = []
-    for candidate, state in zip(candidates, states, strict=True):
-        reason, epochs = ends[state]
-        accuracy = 50.0 + 10.0 * candidate.number
-        facts = candidate.model_dump(exclude={"parameters"})
-        described.append(
-            {
-                **facts,
-                "state": state.encode(),
-                "reason": reason,
-                "estimate": accuracy,
-                "spread": math.nan,
-                "best_accuracy": accuracy,
-                "epochs": epochs,
-                "attempts": 2,
-                "audited": candidate.number == 0,
-            }
-        )
-        for attempt in (0, 1):  # the first was lost after one row
-            observed += [
-                {
-                    "candidate": candidate.number,
-                    "attempt": attempt,
-                    "epoch": epoch,
-                    "val_accuracy": accuracy - 2 + epoch,
-                }
-                for epoch in range(1, epochs + 1)[: 2 if attempt else 1]
-            ]
-    empty = {name: np.zeros(0, dtype=TABLES[name]) for name in ("attempts", "forecasts", "outcomes")}
-    tables = (configuration or configured()).model_dump(mode="json")
-    write_archive(
-        CampaignRecord(
-            name="earlier",
-            host="",
-            commit="",
-            versions={},
-            data=json.loads(json.dumps(asdict(summary), default=dict)),
-            configuration=tables,
-            parameters=[dict(candidate.parameters) for candidate in candidates],
-            candidates=rows_of("candidates", described),
-            observations=rows_of("observations", observed),
-            **empty,
-        ),
-        path,
-    )
-    return path
 
 
 def test_finished_and_stopped_candidates_are_learnt_in_order(tmp_path: Path, summary: DataSummary) -> None:
@@ -141,8 +41,8 @@ def test_finished_and_stopped_candidates_are_learnt_in_order(tmp_path: Path, sum
         (str(first), candidates[2], "finished"),
     ]
     last = knowledge.candidates[2]
-    assert (last.outcome.estimate, last.outcome.spread, last.outcome.attempt) == (70.0, None, 1)
-    assert (last.curve.epoch, last.curve.val_accuracy) == ((1.0, 2.0), (69.0, 70.0))
+    assert (last.outcome.estimate, last.outcome.spread, last.outcome.attempt) == (58.0, None, 1)
+    assert (last.curve.epoch, last.curve.val_accuracy) == ((1.0, 2.0), (57.0, 58.0))
 
 
 def test_in_the_history_they_have_numbers_below_zero_and_their_ends(
@@ -161,7 +61,7 @@ def test_in_the_history_they_have_numbers_below_zero_and_their_ends(
         (-1, Standing.STOPPED, True),
         (-2, Standing.FINISHED, False),
     ]
-    assert history.members[-2].curve.val_accuracy.tolist() == [59.0, 60.0]
+    assert history.members[-2].curve.val_accuracy.tolist() == [53.0, 54.0]
     assert dict(history.features_of(-1))["num_layers"] > 0
 
 
