@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hpc_nas.campaign.opening import Opening
+from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
 from hpc_nas.campaign.resume import OnDifference
 from hpc_nas.campaign.run import CampaignResult, run_campaign
 from hpc_nas.campaign.state import CampaignState, Entry
@@ -47,10 +47,15 @@ def run_with_finalists(
 ) -> CampaignResult:
     """Run a campaign or take it up, and, once its search is complete, its `[finalists]`; raises as both do."""
     console = console if console is not None else Console()
+    wanted = configuration.finalists.count > 0
+    goes_on = expects_campaign(run_dir, opening)
+    if wanted and goes_on and is_complete(RunDirectory.open(run_dir), configuration):
+        # Left as it is: not even its ledger is opened.
+        return run_finalists(configuration, run_dir=run_dir, on_difference=on_difference, console=console)
     result = run_campaign(
         configuration, run_dir=run_dir, opening=opening, on_difference=on_difference, console=console
     )
-    if not result.complete or not configuration.finalists.count:
+    if not result.complete or not wanted:
         return result
     return run_finalists(configuration, run_dir=run_dir, on_difference=on_difference, console=console)
 

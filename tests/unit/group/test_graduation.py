@@ -1,0 +1,153 @@
+"""What a trainer leaves of a finalist: its directory, its figures, and the trouble that it may meet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from optuna.trial import BaseTrial
+from torch import nn
+
+from hpc_nas.configuration import Configuration, DataSection, FinalistsSection, SpaceSection, TrainingSection
+from hpc_nas.errors import RecordError
+from hpc_nas.group import graduation
+from hpc_nas.group.graduation import FinalistGraduation, NoGraduation, make_graduation
+from hpc_nas.group.workbench import Workbench, prepare_workbench
+from hpc_nas.records.network_files import network_dir, read_result
+from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.training.best_weights import BestWeights, NoWeights
+from hpc_nas.training.checkpoint import WithoutCheckpoints
+from hpc_nas.training.export import NotExported, load_network
+from hpc_nas.training.test_set import load_test_set
+from hpc_nas.training.trainer import train
+from hpc_nas.values import Candidate, Observation
+
+CANDIDATE = Candidate(number=1, seed=7, parameters={}, num_parameters=650, num_layers=1, macs=640)
+
+
+def linear(trial: BaseTrial, problem: Problem) -> nn.Module:
+    """A space of one network."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+class Lab:
+    """A trainer's place, without MPI."""
+
+    def __init__(self, tmp_path: Path, *, origins: tuple[int, ...] = (4, 12), **data: bool) -> None:
+        self.configuration = Configuration(
+            data=DataSection(name="digits", **data),
+            space=SpaceSection(name=f"{__file__}:linear"),
+            training=TrainingSection(max_epochs=2.0, epochs_per_interval=1.0, learning_rate=0.1),
+            finalists=FinalistsSection(origins=origins),
+        )
+        self.cache_dir = tmp_path / "cache"
+        self.directory = RunDirectory(tmp_path / "finalists")
+        self.bench: Workbench = prepare_workbench(self.configuration, cache_dir=self.cache_dir, local_rank=0)
+
+    def graduation(self) -> FinalistGraduation:
+        made = make_graduation(
+            self.configuration, bench=self.bench, directory=self.directory, cache_dir=self.cache_dir
+        )
+        assert isinstance(made, FinalistGraduation)
+        return made
+
+    def train(self) -> tuple[BestWeights, list[Observation]]:
+        weights, curve = BestWeights(), list[Observation]()
+        train(
+            CANDIDATE,
+            attempt=0,
+            space=self.bench.space,
+            problem=self.bench.problem,
+            data=self.bench.data,
+            section=self.configuration.training,
+            device=self.bench.device,
+            checkpoints=WithoutCheckpoints(),
+            on_observation=curve.append,
+            check_signal=lambda: None,
+            weights=weights,
+        )
+        return weights, curve
+
+
+@pytest.fixture
+def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.export takes seconds; what it makes is tested beside it."""
+    monkeypatch.setattr(graduation, "export_program", lambda module, example: b"a program")
+    monkeypatch.setattr(graduation, "export_onnx", lambda module, example: NotExported(reason="no wish"))
+
+
+@pytest.mark.usefixtures("no_exports")
+def test_finalist_leaves_its_best_weights_and_their_accuracy_on_the_test_set(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    weights, curve = lab.train()
+    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+
+    where = network_dir(lab.directory, 12)
+    assert sorted(path.name for path in where.iterdir()) == [
+        *("architecture.json", "model.pt2", "result.json", "weights.pt")
+    ]
+    best = max(curve, key=lambda row: row.val_accuracy)
+    held_out = load_test_set(lab.configuration.data, cache_dir=lab.cache_dir, device=torch.device("cpu")).data
+    with torch.no_grad():
+        hits = load_network(where)(held_out.validation_images).argmax(1) == held_out.validation_labels
+    result = read_result(lab.directory, 12)
+    assert result is not None
+    assert (result.candidate, result.finalist, result.seed, result.epochs) == (12, 1, 7, 2.0)
+    assert (result.weights_epoch, result.val_accuracy) == (best.epoch, best.val_accuracy)
+    assert result.test_accuracy == pytest.approx(100.0 * hits.double().mean().item())
+    assert (result.num_test, result.test_set, result.test_message) == (len(hits), "untouched", "")
+    assert result.files == {
+        "weights": "weights.pt",
+        "architecture": "architecture.json",
+        "torch_export": "model.pt2",
+        "onnx": "not exported: no wish",
+    }
+    architecture = json.loads((where / "architecture.json").read_text())
+    assert architecture["recipe"]["learning_rate"] == 0.1  # the campaign's, not the space's
+
+
+@pytest.mark.usefixtures("no_exports")
+def test_search_that_validated_on_the_test_set_is_told_apart(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, validate_on_test=True)
+    weights, _ = lab.train()
+    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    result = read_result(lab.directory, 12)
+    assert result is not None
+    assert result.test_set == "validated on"
+    assert result.test_accuracy == pytest.approx(result.val_accuracy)  # they are the same samples
+
+
+@pytest.mark.usefixtures("no_exports")
+def test_weights_that_can_not_be_tested_are_kept_with_the_reason(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    weights, _ = lab.train()
+    for tensor in weights.module["state"].values():
+        tensor.fill_(torch.inf)
+    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    result = read_result(lab.directory, 12)
+    assert result is not None
+    assert (result.test_accuracy, result.test_loss) == (None, None)
+    assert result.test_message == "validation loss is not finite"
+
+
+@pytest.mark.usefixtures("no_exports")
+def test_disk_that_takes_no_network_is_the_whole_campaigns_trouble(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    weights, _ = lab.train()
+    lab.directory.path.write_text("a file is in the way")
+    with pytest.raises(RecordError, match=r"candidate-00012 can't be made"):
+        lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+
+
+def test_search_keeps_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, origins=())
+    made = make_graduation(
+        lab.configuration, bench=lab.bench, directory=lab.directory, cache_dir=lab.cache_dir
+    )
+    assert isinstance(made, NoGraduation)
+    assert isinstance(made.weights(), NoWeights)
+    made.graduate(CANDIDATE, made.weights(), epochs=2.0)
+    assert not lab.directory.path.exists()

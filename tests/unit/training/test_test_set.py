@@ -1,0 +1,89 @@
+"""The test set: what a search never sees, looked at once, with the weights that were saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hpc_nas.configuration import DataSection, TrainingSection
+from hpc_nas.spaces.problem import Problem
+from hpc_nas.training.datasets import load_dataset
+from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.failures import NonFiniteLoss
+from hpc_nas.training.splits import split
+from hpc_nas.training.test_set import HeldOut, evaluate, load_test_set
+
+from .training_helpers import CPU, candidate, one_network_space
+
+DIGITS = DataSection(name="digits")
+PROBLEM = Problem(channels=1, height=8, width=8, num_classes=10)
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
+    return load_test_set(DIGITS, cache_dir=tmp_path_factory.mktemp("cache"), device=CPU)
+
+
+def test_test_images_stand_for_validation_normalised_by_the_training_images(
+    held_out: HeldOut, tmp_path: Path
+) -> None:
+    dataset = load_dataset(DIGITS, cache_dir=tmp_path)
+    splits = split(dataset, DIGITS)
+    assert isinstance(held_out.data, DeviceData)
+    assert held_out.data.validation_labels.tolist() == dataset.test_labels.tolist()
+    assert (held_out.num_samples, held_out.checksum) == (len(dataset.test_labels), splits.checksum)
+    assert held_out.normalization is not None
+    mean, deviation = held_out.normalization["mean"][0], held_out.normalization["deviation"][0]
+    assert mean == pytest.approx(splits.train_images.mean(), rel=1e-6)
+    pixels = held_out.data.validation_images * deviation + mean
+    assert torch.equal(pixels.round().to(torch.uint8), torch.from_numpy(dataset.test_images))
+
+
+def test_search_never_sees_a_test_image(held_out: HeldOut, tmp_path: Path) -> None:
+    splits = split(load_dataset(DIGITS, cache_dir=tmp_path), DIGITS)
+    dataset = load_dataset(DIGITS, cache_dir=tmp_path)
+    num_seen = len(splits.train_labels) + len(splits.validation_labels)
+    assert num_seen + held_out.num_samples == len(dataset.train_labels) + len(dataset.test_labels) == 1797
+    seen = {image.tobytes() for part in (splits.train_images, splits.validation_images) for image in part}
+    assert not any(image.tobytes() in seen for image in dataset.test_images)
+
+
+def test_accuracy_is_that_of_the_given_weights(held_out: HeldOut) -> None:
+    torch.manual_seed(4)
+    trained = network()
+    means = evaluate(
+        candidate(),
+        trained.state_dict(),
+        space=one_network_space(network),
+        problem=PROBLEM,
+        held_out=held_out,
+        section=TrainingSection(),
+        device=CPU,
+    )
+    assert isinstance(held_out.data, DeviceData)
+    with torch.no_grad():
+        logits = trained(held_out.data.validation_images)
+    labels = held_out.data.validation_labels
+    assert means.accuracy == pytest.approx(100.0 * (logits.argmax(1) == labels).double().mean().item())
+    assert means.loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+
+
+def test_weights_that_give_no_number_are_told(held_out: HeldOut) -> None:
+    broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in network().state_dict().items()}
+    with pytest.raises(NonFiniteLoss):
+        evaluate(
+            candidate(),
+            broken,
+            space=one_network_space(network),
+            problem=PROBLEM,
+            held_out=held_out,
+            section=TrainingSection(),
+            device=CPU,
+        )
