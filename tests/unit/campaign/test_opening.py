@@ -10,7 +10,14 @@ from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
 from hpc_nas.campaign.resume import OnDifference
 from hpc_nas.campaign.run import ALREADY_COMPLETE, run_campaign
 from hpc_nas.configuration import CampaignSection, Configuration
-from hpc_nas.records.ledger import CampaignClosed, CandidateDrawn, CandidateEnded, Event, LedgerWriter
+from hpc_nas.records.ledger import (
+    CampaignClosed,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    LedgerWriter,
+    SpaceExhausted,
+)
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Outcome, Reason, State
 
@@ -65,6 +72,16 @@ def test_campaign_is_complete_once_all_have_outcomes_and_the_books_are_closed(
     with LedgerWriter(directory.ledger_path) as ledger:
         ledger.append(ended(0)[1])  # a process that was killed
     assert not is_complete(directory, configuration)
+
+
+def test_campaign_whose_space_is_exhausted_is_complete_with_what_there_was(tmp_path: Path) -> None:
+    directory, configuration = closed(tmp_path / "run", num_ended=2)
+    more = configuration.model_copy(update={"campaign": CampaignSection(num_candidates=40)})
+    assert not is_complete(directory, more)
+    with LedgerWriter(directory.ledger_path) as ledger:
+        ledger.append(SpaceExhausted(num_candidates=2, time_s=4.0))
+        ledger.append(CampaignClosed(reason="complete", time_s=5.0))
+    assert is_complete(directory, more)
 
 
 def test_chained_job_that_finds_a_complete_campaign_does_nothing_at_all(tmp_path: Path) -> None:
