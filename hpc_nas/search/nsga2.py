@@ -41,7 +41,7 @@ def nsga2(
     cost: CostName = "macs",
     population_size: Annotated[int, Field(ge=2)] = 10,
     crossover_probability: Probability = 0.9,
-    ranking: RankingName = "spread",
+    ranking: RankingName = "estimate",
 ) -> Sampling:
     """Maximizes the estimate and minimizes `cost`; random until `population_size` candidates have ended.
 

@@ -31,13 +31,12 @@ def regularized_evolution(
     *,
     population_size: Positive = 10,
     sample_size: Positive = 5,
-    ranking: RankingName = "spread",
+    ranking: RankingName = "estimate",
 ) -> Sampling:
     """Random until `population_size` candidates have ended, then children of the best of `sample_size` of these.
 
     The paper's sizes are 100 and 25, for 20,000 candidates; ours leave campaigns of some tens most of their
-    candidates to evolve. Raises ConfigurationError where the sample is larger than
-    the population.
+    candidates to evolve. Raises ConfigurationError where the sample is larger than the population.
     """
     if sample_size > population_size:
         raise ConfigurationError(

@@ -177,3 +177,18 @@ def test_an_unknown_ranking_is_refused() -> None:
         ConfigurationError, match=r"ranking = 'mean' is not allowed: .*'estimate' or 'spread'"
     ):
         make_strategy(SearchSection(name="regularized-evolution", ranking="mean"), context=context())
+
+
+@pytest.mark.parametrize("name", ["regularized-evolution", "nsga2"])
+def test_candidates_of_earlier_campaigns_are_parents_from_the_first_draw_on(name: str) -> None:
+    learnt = [(candidate, outcome(candidate)) for candidate, _ in run(strategy("random"), numbers=range(4))]
+    warm = strategy(name, population_size=2, **({"sample_size": 2} if name != "nsga2" else {}))
+    for candidate, ended in learnt:
+        warm.learn(candidate, ended)
+    parents = [candidate.parameters for candidate, _ in learnt]
+    inherited = [
+        any(value == parent.get(key) for parent in parents)
+        for number in range(8)
+        for key, value in warm.ask(number).parameters.items()
+    ]
+    assert sum(inherited) > 0.6 * len(inherited)
