@@ -29,8 +29,7 @@ from hpc_nas.training.export import (
     Inputs,
     NotExported,
     example_inputs,
-    export_onnx,
-    export_program,
+    export_network,
     read_weights,
     weights_file,
 )
@@ -139,18 +138,20 @@ class FinalistGraduation:
     ) -> dict[str, str]:
         """On the host, so that what comes out runs anywhere."""
         loaded = guarded(partial(_load, architecture, state, held_out), building=True)
+        if isinstance(loaded, Failure):
+            nothing = NotExported(reason=loaded.message)
+            made: dict[str, bytes | NotExported] = {PROGRAM_NAME: nothing, ONNX_NAME: nothing}
+        else:
+            made = export_network(*loaded)
         exported = {}
-        for kind, name, export in (
-            ("torch_export", PROGRAM_NAME, export_program),
-            ("onnx", ONNX_NAME, export_onnx),
-        ):
-            made = NotExported(reason=loaded.message) if isinstance(loaded, Failure) else export(*loaded)
-            if isinstance(made, NotExported):
-                exported[kind] = f"{NOT_EXPORTED}{made.reason}"
+        for kind, name in (("torch_export", PROGRAM_NAME), ("onnx", ONNX_NAME)):
+            content = made[name]
+            if isinstance(content, NotExported):
+                exported[kind] = f"{NOT_EXPORTED}{content.reason}"
                 files.remove(name)
             else:
                 exported[kind] = name
-                files.publish(name, made)
+                files.publish(name, content)
         return exported
 
 

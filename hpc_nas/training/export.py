@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +24,8 @@ WEIGHTS_NAME = "weights.pt"
 PROGRAM_NAME = "model.pt2"
 ONNX_NAME = "model.onnx"
 
+_Result = TypeVar("_Result")
+
 Inputs = tuple[Any, ...]
 """What a network is called with."""
 
@@ -31,6 +34,7 @@ ONNX_PACKAGES = ("onnx", "onnxscript")
 """What torch.onnx needs; hpc-nas does without."""
 
 MAX_REASON = 300
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 TOLERANCE = 1e-4  # between the logits of a network and of its exported program, relative and absolute
 
 
@@ -77,52 +81,57 @@ def example_inputs(module: nn.Module, data: AnyData) -> Inputs:
         return tokens, module(tokens, ())[1]
 
 
-def export_program(module: nn.Module, example: Inputs) -> bytes | NotExported:
-    """The network in evaluation as a program of torch.export, for batches of any size if its code allows that.
+def export_network(module: nn.Module, example: Inputs) -> dict[str, bytes | NotExported]:
+    """The network in evaluation as files by name: a program of torch.export, and the same as ONNX.
 
-    What the program gives for the example is compared with what the network gives.
+    For batches of any size if its code allows that. What the program gives for the example is compared with what the
+    network gives.
     """
-    return _attempt(lambda: _program_file(_program(module, example), module, example))
+    program = _attempt(lambda: _program(module, example))
+    if isinstance(program, NotExported):
+        return {PROGRAM_NAME: program, ONNX_NAME: program}
+    return {PROGRAM_NAME: _attempt(lambda: _program_file(program)), ONNX_NAME: _onnx(program)}
 
 
-def export_onnx(module: nn.Module, example: Inputs) -> bytes | NotExported:
-    """The same as ONNX, by way of torch.export."""
-    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        which = f"package {missing[0]} is" if len(missing) == 1 else f"packages {', '.join(missing)} are"
-        return NotExported(reason=f"{which} not installed")
-    return _attempt(lambda: _onnx_file(_program(module, example)))
-
-
-def _attempt(action: Callable[[], bytes]) -> bytes | NotExported:
+def _attempt(action: Callable[[], _Result]) -> _Result | NotExported:
     """Whatever torch's compiler meets in a network of any kind must not cost the network."""
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             return action()
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        return NotExported(reason=f"{type(error).__name__}: {lines[0]}"[:MAX_REASON])
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the outer ones only say in which step it was
+            cause = cause.__cause__
+        lines = _COLOURS.sub("", str(cause)).strip().splitlines() or [""]
+        return NotExported(reason=f"{type(cause).__name__}: {lines[0]}"[:MAX_REASON])
 
 
 def _program(module: nn.Module, example: Inputs) -> torch.export.ExportedProgram:
     any_size = torch.export.Dim.AUTO  # that of any size which the network's code does not fix
-    if len(example) == 1:
-        return torch.export.export(module.eval(), example, dynamic_shapes=({0: any_size},))
-    tokens, state = example
-    sizes = tuple(dict.fromkeys(range(part.dim()), any_size) for part in state)
-    return torch.export.export(
-        module.eval(), (tokens, state), dynamic_shapes=({0: any_size, 1: any_size}, sizes)
-    )
-
-
-def _program_file(program: torch.export.ExportedProgram, module: nn.Module, example: Inputs) -> bytes:
+    sizes: Any = ({0: any_size},)
+    if len(example) > 1:
+        state = tuple(dict.fromkeys(range(part.dim()), any_size) for part in example[1])
+        sizes = ({0: any_size, 1: any_size}, state)
+    program = torch.export.export(module.eval(), example, dynamic_shapes=sizes)
     torch.testing.assert_close(
         program.module()(*deepcopy(example)), module(*deepcopy(example)), rtol=TOLERANCE, atol=TOLERANCE
     )
+    return program
+
+
+def _program_file(program: torch.export.ExportedProgram) -> bytes:
     stream = io.BytesIO()
     torch.export.save(program, stream)
     return stream.getvalue()
+
+
+def _onnx(program: torch.export.ExportedProgram) -> bytes | NotExported:
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        which = f"package {missing[0]} is" if len(missing) == 1 else f"packages {', '.join(missing)} are"
+        return NotExported(reason=f"{which} not installed")
+    return _attempt(lambda: _onnx_file(program))
 
 
 def _onnx_file(program: torch.export.ExportedProgram) -> bytes:

@@ -75,8 +75,8 @@ class Lab:
 @pytest.fixture
 def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.export takes seconds; what it makes is tested beside it."""
-    monkeypatch.setattr(graduation, "export_program", lambda module, example: b"a program")
-    monkeypatch.setattr(graduation, "export_onnx", lambda module, example: NotExported(reason="no wish"))
+    made = {"model.pt2": b"a program", "model.onnx": NotExported(reason="no wish")}
+    monkeypatch.setattr(graduation, "export_network", lambda module, example: made)
 
 
 @pytest.mark.usefixtures("no_exports")

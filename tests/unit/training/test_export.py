@@ -18,10 +18,11 @@ from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.training import export
 from hpc_nas.training.export import (
+    ONNX_NAME,
+    PROGRAM_NAME,
     WEIGHTS_NAME,
     NotExported,
-    export_onnx,
-    export_program,
+    export_network,
     load_network,
     read_weights,
     weights_file,
@@ -89,7 +90,7 @@ def test_saved_network_comes_back_with_the_same_logits(digits: torch.Tensor, tmp
 
 def test_exported_program_gives_the_same_logits_for_any_number_of_digits(digits: torch.Tensor) -> None:
     module = architecture().rebuild().module.eval()
-    content = export_program(module, (digits[:2],))
+    content = export_network(module, (digits[:2],))[PROGRAM_NAME]
     assert isinstance(content, bytes)
     program = torch.export.load(io.BytesIO(content)).module()
     with torch.no_grad():
@@ -110,8 +111,10 @@ class LooksAtItsInput(nn.Module):
 
 
 def test_network_that_can_not_be_exported_says_why() -> None:
-    made = export_program(LooksAtItsInput(), (torch.ones(2, 4),))
+    exported = export_network(LooksAtItsInput(), (torch.ones(2, 4),))
+    made = exported[PROGRAM_NAME]
     assert isinstance(made, NotExported)
+    assert exported[ONNX_NAME] == made
     assert re.fullmatch(r"\w+: .+", made.reason)  # the class of the error, and its first line
 
 
@@ -123,7 +126,7 @@ class Moody(nn.Module):
 
 
 def test_program_that_computes_something_else_is_not_kept() -> None:
-    made = export_program(Moody(), (torch.ones(2, 4),))
+    made = export_network(Moody(), (torch.ones(2, 4),))[PROGRAM_NAME]
     assert isinstance(made, NotExported)
     assert made.reason.startswith("AssertionError: Tensor-likes are not close!")
 
@@ -139,7 +142,9 @@ def test_onnx_without_its_packages_is_left_out(
     missing: tuple[str, ...], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "ONNX_PACKAGES", missing)
-    assert export_onnx(nn.Linear(4, 2), (torch.ones(2, 4),)) == NotExported(reason=reason)
+    exported = export_network(nn.Linear(4, 2), (torch.ones(2, 4),))
+    assert exported[ONNX_NAME] == NotExported(reason=reason)
+    assert isinstance(exported[PROGRAM_NAME], bytes)
 
 
 def test_weights_keep_the_versions_of_their_modules() -> None:
