@@ -20,7 +20,8 @@ from search_bench.campaigns import conditions, measure
 from search_bench.costs import measure_costs, measure_draw
 from search_bench.plans import FULL, PARTS, QUICK, Plan, plans
 from search_bench.report import write_report
-from search_bench.values import Results
+from search_bench.simulated import SIMULATED, simulate
+from search_bench.values import Results, Simulated
 
 from hpc_nas.errors import HpcNasError
 from hpc_nas.search.registry import STRATEGIES
@@ -28,7 +29,7 @@ from hpc_nas.spaces.registry import SPACES
 
 DEFAULT_OUTPUT = ROOT / "benchmarks" / "results" / "search"
 QUICK_NOTICE = "A quick run, to see that everything works: its figures mean nothing."
-COSTS = "costs"
+COSTS, SIMULATIONS = "costs", "simulated"
 NO_COST = ("grid", "given")  # another space, and no choice at all
 NO_IMAGES = ("lstm",)
 
@@ -40,12 +41,15 @@ def main() -> int:
         Path(tempfile.mkdtemp(prefix="hpc-nas-search-quick-")) if arguments.quick else DEFAULT_OUTPUT
     )
     scale = QUICK if arguments.quick else FULL
-    wanted = arguments.only or (*PARTS, COSTS)
+    wanted = arguments.only or (*PARTS, COSTS, SIMULATIONS)
     until = time.monotonic() + 60 * arguments.max_minutes
     results = load_results_file(output, Results)
     results = results.model_copy(update={"environment": describe_environment()})
     if COSTS in wanted and (arguments.force or not results.costs):
         results = _costs(results, quick=arguments.quick)
+        _publish(results, output)
+    if SIMULATIONS in wanted and (arguments.force or not results.simulated):
+        results = results.model_copy(update={"simulated": _simulated(quick=arguments.quick)})
         _publish(results, output)
     failed = []
     runs_dir = arguments.keep or Path(tempfile.mkdtemp(prefix="hpc-nas-search-"))
@@ -85,6 +89,16 @@ def _costs(results: Results, *, quick: bool) -> Results:
     )
 
 
+def _simulated(*, quick: bool) -> tuple[Simulated, ...]:
+    print("simulated searches", flush=True)
+    return tuple(
+        simulate(label, spreads=spreads, num_candidates=8 if quick else count, num_seeds=2 if quick else 20)
+        for spreads in ("honest", "blind")
+        for count in (40, 100)
+        for label in SIMULATED
+    )
+
+
 def _publish(results: Results, output: Path) -> None:
     publish_results_file(results.model_dump_json(indent=1), output)
 
@@ -94,7 +108,9 @@ def _parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="tiny numbers, to see that it works; not into results/"
     )
-    parser.add_argument("--only", action="append", choices=(*PARTS, COSTS), help="this part; repeatable")
+    parser.add_argument(
+        "--only", action="append", choices=(*PARTS, COSTS, SIMULATIONS), help="this part; repeatable"
+    )
     parser.add_argument("--output", type=Path, help=f"default: {DEFAULT_OUTPUT.relative_to(ROOT)}")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the run directories of campaigns here")
     parser.add_argument("--force", action="store_true", help="measure again what has been measured")

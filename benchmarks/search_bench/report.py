@@ -14,7 +14,7 @@ from hpc_nas.report.formatting import MISSING, number
 from search_bench.agent import agent_figures
 from search_bench.figures import draw_figures
 from search_bench.plans import FREE, GENERATIONS, OWN_RULE, PRESETS, SPACES, STRATEGIES
-from search_bench.values import Conditions, Costs, Measured, Results
+from search_bench.values import Conditions, Costs, Measured, Results, Simulated
 
 __all__ = ["write_report"]
 
@@ -41,7 +41,7 @@ def write_report(results: Results, directory: Path, *, notice: str) -> Path:
     lines += ["Written by `make bench-search` from `results.json`; not edited by hand.", ""]
     lines += [f"**{notice}**", ""] if notice else []
     lines += [READING, *_stopping(results), *_campaigns(results), *_generations(results)]
-    lines += [*_agent(results), *_spaces(results), *_costs(results), *_draws(results)]
+    lines += [*_agent(results), *_spaces(results), *_simulated(results), *_costs(results), *_draws(results)]
     lines += [line for path in figures for line in (f"![{path.stem}]({path.name})", "")]
     lines += _conditions(results)
     path = directory / REPORT_NAME
@@ -186,6 +186,25 @@ def _spaces(results: Results) -> list[str]:
     header = ["space", "outcomes", "best accuracy %", "mean MACs (M)", "wall time s"]
     text = "Strategy `random`, 3 candidates, 2 epochs each: that every space trains, not how well."
     return ["## Every space", "", text, "", *table(header, rows)]
+
+
+def _simulated(results: Results) -> list[str]:
+    if not results.simulated:
+        return []
+    columns = list(dict.fromkeys((one.spreads, one.num_candidates) for one in results.simulated))
+    by_label: dict[str, dict[tuple[str, int], Simulated]] = {}
+    for one in results.simulated:
+        by_label.setdefault(one.label, {})[one.spreads, one.num_candidates] = one
+    rows = [
+        [label, *(f"{found[key].best:.2f} ± {found[key].best_error:.2f}" for key in columns)]
+        for label, found in by_label.items()
+    ]
+    header = ["strategy", *(f"{count} candidates, {spreads}" for spreads, count in columns)]
+    text = (
+        f"Best true accuracy in percent, mean over {results.simulated[0].num_seeds} seeds ± its standard error, over "
+        "a made-up space (`benchmarks/search_bench/simulated.py`); `honest` spreads are as large as the errors."
+    )
+    return ["## Simulated searches", "", text, "", *table(header, rows)]
 
 
 def _costs(results: Results) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from search_bench.plans import Plan
 
-__all__ = ["Conditions", "Costs", "Measured", "Pick", "Results"]
+__all__ = ["Conditions", "Costs", "Measured", "Pick", "Results", "Simulated"]
 
 
 class Conditions(Value):
@@ -77,6 +77,22 @@ class DrawCost(Value):
     p90_ms: Number
 
 
+class Simulated(Value):
+    """Simulated searches: true accuracy of the best candidate, and of the one with the best estimate; percent.
+
+    Means over seeds with their standard errors.
+    """
+
+    label: str
+    spreads: str
+    num_candidates: int
+    num_seeds: int
+    best: Number
+    best_error: Number
+    picked: Number
+    picked_error: Number
+
+
 class Results(Value):
     """The whole file: campaigns by name, costs by strategy and number of candidates."""
 
@@ -84,4 +100,5 @@ class Results(Value):
     campaigns: dict[str, Measured] = Field(default_factory=dict)
     costs: tuple[Costs, ...] = ()
     draws: tuple[DrawCost, ...] = ()
+    simulated: tuple[Simulated, ...] = ()
     cost_conditions: Conditions | None = None
