@@ -81,7 +81,7 @@ def run_finalists(
         _check_same(there, finals)
         numbers = ", ".join(str(entry.candidate.number) for entry in chosen)
         console.print(
-            f"finalists: candidates {numbers}, {finals.max_epochs:g} epochs each, in {there.path}",
+            f"finalists: candidates {numbers}; {finals.max_epochs:g} epochs each, in {there.path}",
             highlight=False,
             soft_wrap=True,
         )
