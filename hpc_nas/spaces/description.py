@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpc_nas.spaces.memory import Footprint, kept_tensors
 from hpc_nas.spaces.problem import AnyProblem
+from hpc_nas.spaces.quick_count import QuickCount
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.trial_pass import try_out
 
@@ -43,15 +45,30 @@ def describe_module(module: nn.Module, problem: AnyProblem, *, recipe: Recipe = 
     if any(is_lazy(parameter) for parameter in module.parameters()):
         raise ValueError("the network has lazy layers, whose weights do not exist yet; give input sizes")
     module.eval()
-    with kept_tensors(module) as kept, FlopCounterMode(display=False) as counter:
-        num_samples, num_units = try_out(module, problem)
+    macs, footprint = _count_quickly(module, problem) or _count(module, problem)
     return Description(
         num_parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
         num_layers=sum(_has_weights(layer) for layer in module.modules()),
-        macs=counter.get_total_flops() // (2 * num_units),
-        footprint=kept.footprint(num_samples=num_samples),
+        macs=macs,
+        footprint=footprint,
         recipe=recipe,
     )
+
+
+def _count_quickly(module: nn.Module, problem: AnyProblem) -> tuple[int, Footprint] | None:
+    """Multiply-adds and footprint; None where it takes `_count`."""
+    with torch.no_grad(), QuickCount(module) as count:
+        num_samples, num_units = try_out(module, problem)
+    return (
+        (count.macs // num_units, count.kept.footprint(num_samples=num_samples)) if count.is_whole else None
+    )
+
+
+def _count(module: nn.Module, problem: AnyProblem) -> tuple[int, Footprint]:
+    """The same by torch's own flop counter and hooks, whatever the network is made of."""
+    with kept_tensors(module) as kept, FlopCounterMode(display=False) as counter:
+        num_samples, num_units = try_out(module, problem)
+    return counter.get_total_flops() // (2 * num_units), kept.footprint(num_samples=num_samples)
 
 
 def _has_weights(layer: nn.Module) -> bool:
