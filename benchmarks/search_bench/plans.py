@@ -34,7 +34,7 @@ REPEATED = ("random", "tpe", "nsga2")
 PRESETS = ("none", "peng4nn", "menndl")
 
 SMALL: dict[str, dict[str, Setting]] = {
-    "random-cnn": {"max_conv_layers": 3, "max_filters": 16, "batch_size": 32},
+    "random-cnn": {"max_conv_layers": 3, "max_filters": 16, "batch_size": 64},
     "metaqnn": {"max_layers": 6, "width_divisor": 16, "batch_size": 32},
     "nas-bench-201": {"num_channels": 4, "cells_per_stage": 1, "batch_size": 64},
     "darts": {"num_cells": 3, "num_channels": 4},
