@@ -76,7 +76,7 @@ def submit(
     scheduler = configuration.platform.scheduler
     check_scheduler(scheduler)
     _check_run_dir(configuration, submission)
-    summary = _check_campaign(configuration)
+    summary = _check_campaign(configuration, submission)
     _check_provenance(configuration, submission, summary=summary)
     script = _write(submission.jobs_dir / script_name(scheduler), text)
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
@@ -104,25 +104,13 @@ def _check_run_dir(configuration: Configuration, submission: Submission) -> None
         )
 
 
-def _check_campaign(configuration: Configuration) -> DataSummary:
+def _check_campaign(configuration: Configuration, submission: Submission) -> DataSummary:
     """What `run` checks before it starts anything; the data set comes into the cache, which a job may not reach."""
-    from hpc_nas.group.judge import make_preset
-    from hpc_nas.search import SearchContext, make_strategy
-    from hpc_nas.search.limits import Limits
-    from hpc_nas.spaces.registry import load_space
-    from hpc_nas.training.cache import data_cache_dir
-    from hpc_nas.training.preparation import prepare
+    from hpc_nas.campaign.preparation import prepare_campaign
+    from hpc_nas.records.run_directory import RunDirectory
 
-    summary = prepare(configuration.data, cache_dir=data_cache_dir())
-    make_preset(configuration, chance_accuracy=summary.chance_accuracy)
-    context = SearchContext(
-        space=load_space(configuration.space),
-        problem=summary.problem,
-        seed=configuration.campaign.seed,
-        num_candidates=configuration.campaign.num_candidates,
-    )
-    make_strategy(configuration.search, context=context, limits=Limits.of(configuration))
-    return summary
+    directory = RunDirectory(submission.run_dir)
+    return prepare_campaign(configuration, going_on=directory if directory.holds_campaign() else None).summary
 
 
 def _check_provenance(configuration: Configuration, submission: Submission, *, summary: DataSummary) -> None:

@@ -160,3 +160,10 @@ def _campaign_in(run_dir: Path, here: Path) -> RunDirectory:
     directory.publish(directory.configuration_path, configuration.model_dump_json())
     directory.lock_path.touch()
     return directory
+
+
+def test_a_warm_start_that_a_job_would_refuse_is_refused_before_it_queues(here: Path) -> None:
+    setting = 'search.warm_start=["none.h5"]'
+    message = refusal(*COMMAND, "--run-dir", "runs/a", "--set", setting, tree=here)
+    assert message.startswith(f"[search] warm_start: {here}/none.h5: no such file")
+    assert not (here.parent / "lines").exists()
