@@ -79,5 +79,10 @@ def _state_of(module: nn.Module) -> Iterator[torch.Tensor]:
 def kept_tensors(module: nn.Module) -> Iterator[KeptTensors]:
     """Collect what autograd keeps of the forward passes of `module` in this context; meta tensors do."""
     kept = KeptTensors(module)
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(kept.take, lambda tensor: tensor):
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        # Detached: a function that kept its own output whole would hold itself, and no collector sees such a cycle.
+        return kept.take(tensor).detach()
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -39,6 +40,28 @@ def test_frozen_weights_and_buffers_are_kept_once() -> None:
     assert footprint.trained_bytes == FLOAT * (2 * 20 + 21 * 10)
     # Running mean and variance, and the number of batches, a long integer.
     assert footprint.fixed_bytes == FLOAT * (65 * 20 + 2 * 20) + 8
+
+
+class Noted(nn.Module):
+    """Keeps weak references to what its functions give; they save their outputs for the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+        self.outputs: list[weakref.ref[torch.Tensor]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        given = torch.sigmoid(self.layer(images.flatten(1))).exp()
+        self.outputs.append(weakref.ref(given))
+        return given
+
+
+def test_nothing_is_left_of_a_described_network() -> None:
+    with torch.device("meta"):
+        module = Noted()
+    described(module)
+    assert module.outputs
+    assert all(output() is None for output in module.outputs)
 
 
 @pytest.mark.parametrize(
