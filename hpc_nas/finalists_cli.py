@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -47,9 +48,8 @@ def finalists(
     from hpc_nas.report.finalists import finalists_of, finalists_table
 
     configuration = read_configuration(RunDirectory.open(run_dir).configuration_path)
-    stored = stored_section(run_dir)
-    section = stored if stored is not None and count is None and max_epochs is None else None
-    own = section or configuration.finalists
+    nothing_said = count is None and max_epochs is None
+    own = (stored_section(run_dir) if nothing_said else None) or configuration.finalists
     wanted = own.model_copy(
         update={
             "count": count or own.count or DEFAULT_COUNT,
@@ -63,7 +63,7 @@ def finalists(
     try:
         configuration = Configuration.model_validate(tables)
     except ValidationError as error:
-        raise ConfigurationError("; ".join(item["msg"] for item in error.errors())) from None
+        raise ConfigurationError("; ".join(map(_said, error.errors()))) from None
     console = Console()
     result = run_finalists(
         configuration,
@@ -79,3 +79,9 @@ def finalists(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where} = {problem['input']!r} is not allowed: {message}" if where else message
