@@ -23,7 +23,8 @@ class SynchronousHalving(Promotion):
 
     Jamieson and Talwalkar (AISTATS 2016), Algorithm 1; the cohorts of several brackets make Hyperband (Li et
     al., JMLR 2018, Algorithm 1). While nobody can be promoted, new candidates begin, those of the next
-    cohorts included. A cohort that the search doesn't fill is complete once no new candidate can be started.
+    cohorts included. A cohort that the search doesn't fill is complete once no new candidate can be started and
+    all that were described have come to the rung, or will not come.
     """
 
     brackets: Brackets
@@ -61,7 +62,8 @@ def _is_expected(number: int, rung: Rung, history: History, *, num_new: int) -> 
     """Whether this candidate may still come to the rung."""
     member = history.members.get(number)
     if member is None:
-        return num_new > 0
+        # Described, it is a candidate: nothing of it has been observed yet, but it has a trainer or waits for one.
+        return num_new > 0 or bool(history.features_of(number))
     if member.standing in (Standing.RUNNING, Standing.PAUSED):
         return member.curve.last_epoch < rung.epoch - SLACK
     return member.standing is Standing.LOST

@@ -27,14 +27,21 @@ class Promoter:
         """The paused candidate to train on next, by number; None: a new one, or none at all."""
         if not self._state.paused:
             return None
-        question = (self._history.version, self._state.num_new)
+        num_new = self._num_new
+        question = (self._history.version, num_new)
         if question != self._asked:
-            self._answer = self._promotion.promote(self._history.view, num_new=self._state.num_new)
+            self._answer = self._promotion.promote(self._history.view, num_new=num_new)
             self._asked = question
         if self._answer is not None and self._answer not in self._state.paused:
             logger.error("candidate %d was promoted, but the ledger does not have it paused", self._answer)
             self._answer = None
         return self._answer
+
+    @property
+    def _num_new(self) -> int:
+        """Candidates that no group has had yet: those still to be drawn, and one that was drawn ahead."""
+        waiting = self._state.next_queued(suspect=False)
+        return self._state.num_new + (waiting is not None and waiting.attempt < 0)
 
     def settle(self) -> list[Outcome]:
         """The search is over: outcomes of all that are still paused, in order of number."""

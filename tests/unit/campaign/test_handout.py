@@ -21,7 +21,7 @@ DRAIN_S = 20.0
 
 
 class Desk:
-    """A hand-out over three candidates, with the promotion of `asha` at epochs 1 and 3."""
+    """A hand-out over three candidates, with a promotion at epochs 1 and 3."""
 
     def __init__(
         self,
@@ -30,11 +30,12 @@ class Desk:
         enabled: bool = True,
         deadline_time: float | None = None,
         search: SearchSection | None = None,
+        preset: str = "asha",
     ):
         self.books = books
         self.now = 0.0
-        preset = estimator.preset("asha", max_epochs=9.0, epochs_per_interval=1.0, chance_accuracy=10.0)
-        self.promoter = Promoter(preset.promotion, history=books.keeper, state=books.state)
+        made = estimator.preset(preset, max_epochs=9.0, epochs_per_interval=1.0, chance_accuracy=10.0)
+        self.promoter = Promoter(made.promotion, history=books.keeper, state=books.state)
         self.handout = HandOut(
             Configuration(
                 group=GroupSection(drain_s=DRAIN_S, trainers_per_node=2),
@@ -92,6 +93,21 @@ def test_one_candidate_is_drawn_ahead_and_promoted_ones_come_before_it(tmp_path:
         for number, accuracy in ((0, 30.0), (1, 50.0), (2, 40.0)):
             desk.pause(number, epoch=1.0, accuracy=accuracy)
         assert [desk.hand_out() for _ in range(3)] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("preset", ["successive-halving", "adaptive"])
+def test_the_last_candidate_begins_before_those_that_are_to_be_compared_with_it_go_on(
+    tmp_path: Path, preset: str
+) -> None:
+    with campaign(tmp_path) as books:
+        books.state.num_candidates = 8
+        desk = Desk(books, preset=preset)
+        for number in range(7):
+            assert desk.hand_out() == number
+            desk.pause(number, epoch=1.0, accuracy=30.0 + number)
+        desk.handout.draw_ahead()
+        assert books.state.num_new == 0
+        assert desk.hand_out() == 7
 
 
 def test_nothing_is_drawn_ahead_where_draws_are_to_know_all_there_is(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from estimator import (
     Action,
     Decision,
+    Described,
     Ended,
     Engine,
     History,
@@ -333,6 +334,19 @@ def test_a_cohort_does_not_wait_for_who_will_not_come(standing: Standing) -> Non
     assert promotion.promote(history, num_new=0) is None
     history.apply(Ended(candidate=2, standing=standing))
     assert promotion.promote(history, num_new=4) == 1
+
+
+def test_a_cohort_waits_for_who_has_begun_and_was_not_observed_yet() -> None:
+    promotion = preset("successive-halving", max_epochs=3).promotion
+    history = History()
+    for number in range(3):
+        history.apply(Described(candidate=number, features=(("num_parameters", 1000.0),)))
+    for number in (0, 1):
+        history.apply(Observed(candidate=number, epoch=1, val_accuracy=50 + number))
+        history.apply(Ended(candidate=number, standing=Standing.PAUSED))
+    assert promotion.promote(history, num_new=0) is None
+    history.apply(Ended(candidate=2, standing=Standing.FAILED))
+    assert promotion.promote(history, num_new=0) == 1
 
 
 # --- presets
