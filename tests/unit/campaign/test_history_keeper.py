@@ -7,7 +7,7 @@ from pathlib import Path
 
 from book_helpers import (
     Campaign,
-    Mute,
+    Listener,
     campaign,
     described,
     finished,
@@ -50,7 +50,9 @@ def test_candidate_is_described_when_it_is_drawn_and_once(tmp_path: Path) -> Non
         first.begin()
         assert described(first.events) == [0, 1, 2]
         first.keeper.flush()
-        first.ledger.append(CandidateDrawn(candidate=Mute().ask(3), time_s=time.time()))  # and then killed
+        first.ledger.append(
+            CandidateDrawn(candidate=Listener().ask(3), time_s=time.time())
+        )  # and then killed
     with campaign(tmp_path) as second:
         for _ in range(2):
             second.reconcile()
@@ -122,7 +124,7 @@ def test_killed_between_ledger_and_journal_is_made_good(tmp_path: Path) -> None:
         # What a kill keeps from the journal.
         first.ledger.append(CandidateEnded(outcome=finished(0), group=0, time_s=time.time()))
         first.state.entries[1].state = State.QUEUED
-        first.ledger.append(CandidateDrawn(candidate=Mute().ask(3), time_s=time.time()))
+        first.ledger.append(CandidateDrawn(candidate=Listener().ask(3), time_s=time.time()))
         first.ledger.append(AttemptStarted(candidate=3, attempt=0, group=0, time_s=time.time()))
         failed = outcome(3, State.FAILED, reason=Reason.BUILD, epochs=0.0)
         first.ledger.append(CandidateEnded(outcome=failed, group=0, time_s=time.time()))

@@ -39,12 +39,12 @@ from hpc_nas.records.ledger import (
 from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Outcome, Reason, State
-from tests.unit.campaign.book_helpers import Mute
+from tests.unit.campaign.book_helpers import Listener
 
 GRACE_S = 8.0
 
 
-class TellTale(Mute):
+class TellTale(Listener):
     """A strategy that only remembers what it was told."""
 
     def __init__(self) -> None:
