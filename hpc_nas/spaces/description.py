@@ -56,9 +56,12 @@ def describe_module(module: nn.Module, problem: AnyProblem, *, recipe: Recipe = 
 
 
 def _count_quickly(module: nn.Module, problem: AnyProblem) -> tuple[int, Footprint] | None:
-    """Multiply-adds and footprint; None where it takes `_count`."""
-    with torch.no_grad(), QuickCount(module) as count:
-        num_samples, num_units = try_out(module, problem)
+    """Multiply-adds and footprint; None where it takes `_count`, which also says what does not fit."""
+    try:
+        with torch.no_grad(), QuickCount(module) as count:
+            num_samples, num_units = try_out(module, problem)
+    except Exception:  # or one that only this way of looking is to blame for
+        return None
     return (
         (count.macs // num_units, count.kept.footprint(num_samples=num_samples)) if count.is_whole else None
     )

@@ -55,7 +55,44 @@ def _weighted(
     output = function(inputs, weight, *args, **kwargs)
     count.macs += output.numel() * weight[0].numel()
     count.kept.take(inputs)
+    count.kept.take(weight)  # the module's own is not counted, one made of it is
     return output
+
+
+def _dropped(
+    count: QuickCount,
+    function: Callable[..., Any],
+    inputs: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """In evaluation nothing is done; a function that is not told so drops there, too."""
+    if training:
+        count.is_whole = False
+    return function(inputs, p, training, **kwargs)
+
+
+def _padded(
+    count: QuickCount,
+    function: Callable[..., Any],
+    inputs: Tensor,
+    pad: Sequence[int],
+    mode: str = "constant",
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    if mode != "constant":
+        count.is_whole = False  # it keeps what it mirrors
+    return function(inputs, pad, mode, *args, **kwargs)
+
+
+def _indexed(count: QuickCount, function: Callable[..., Any], inputs: Tensor, index: Any) -> Any:
+    """A view, but for places in a list or a tensor, which are kept."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not all(part is None or part is ... or isinstance(part, int | slice) for part in parts):
+        count.is_whole = False
+    return function(inputs, index)
 
 
 def _normalized(
@@ -111,8 +148,8 @@ _KNOWN: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.relu: _rectified,
     functional.avg_pool2d: _pooled,
     functional.max_pool2d: _pooled_by_maximum,
-    functional.dropout: _free,  # nothing is done in evaluation
-    functional.pad: _free,
+    functional.dropout: _dropped,
+    functional.pad: _padded,
     torch.cat: _free,
     torch.empty: _free,
     torch.add: _free,
@@ -125,5 +162,5 @@ _KNOWN: dict[Callable[..., Any], Callable[..., Any]] = {
     Tensor.mean: _free,
     Tensor.shape.__get__: _free,  # type: ignore[attr-defined]  # a property, which mypy takes for its value
     Tensor.size: _free,
-    Tensor.__getitem__: _free,
+    Tensor.__getitem__: _indexed,
 }

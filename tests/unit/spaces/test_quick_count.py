@@ -59,12 +59,14 @@ def test_networks_of_a_space_are_counted_quickly_and_as_by_torch(name: str, prob
         )
 
 
+WEIGHTS = nn.Parameter(torch.empty(8, 8, 1, 1, device="meta"))
 KNOWN: dict[str, Callable[[Tensor], Tensor]] = {
     "grouped": nn.Conv2d(8, 8, (3, 1), stride=2, groups=4, bias=False, device="meta"),
     "rectified in place": nn.Sequential(nn.BatchNorm2d(8, device="meta").eval(), nn.ReLU(inplace=True)),
     "pooled": nn.Sequential(nn.AvgPool2d(2), nn.MaxPool2d(3, 2, 1), nn.Dropout(0.5).eval()),
     "joined": lambda x: torch.cat([x, functional.pad(x, (0, 1))[..., 1:]], dim=1)[:, :8],
     "added": lambda x: torch.add(x, x + torch.relu(x).add(torch.zeros_like(x))),
+    "weights made of others": lambda x: functional.conv2d(x, WEIGHTS + WEIGHTS),
 }
 
 
@@ -80,6 +82,10 @@ OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
     "product": lambda x: x * torch.sigmoid(x),
     "batch statistics": nn.BatchNorm2d(8, track_running_stats=False, device="meta"),
     "frozen": nn.Conv2d(8, 8, 1, device="meta").requires_grad_(False),
+    "inputs by name": lambda x: functional.conv2d(input=functional.avg_pool2d(x, 2), weight=WEIGHTS),
+    "dropout that always drops": lambda x: functional.dropout(x),
+    "mirrored border": lambda x: functional.pad(x, (1, 1, 1, 1), mode="reflect"),
+    "places in a list": lambda x: x[:, [7, 6, 5, 4, 3, 2, 1, 0]],
 }
 
 
