@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 from bench.campaigns import run_campaign
@@ -39,7 +40,10 @@ def conditions() -> Conditions:
 def measure(plan: Plan, *, run_dir: Path) -> Measured:
     """Run the campaign and sum it up. Raises CampaignFailed."""
     before = conditions()
-    record = run_campaign(str(CAMPAIGN_FILE), settings=plan.settings, run_dir=run_dir)
+    settings = dict(plan.settings)
+    if plan.space == "lstm":
+        settings["data.name"] = str(_write_prose(run_dir.with_suffix(".txt")))
+    record = run_campaign(str(CAMPAIGN_FILE), settings=settings, run_dir=run_dir)
     summary, done = summarize(record), record.candidates[evaluated(record)]
     left, first = record.attempts["left_time"], record.attempts["first_batch_time"]
     return Measured(
@@ -58,6 +62,11 @@ def measure(plan: Plan, *, run_dir: Path) -> Measured:
         accuracies=tuple(done["best_accuracy"].tolist()),
         macs=tuple(done["macs"].tolist()),
     )
+
+
+def _write_prose(path: Path) -> Path:
+    path.write_text("\n".join(topics[name] for name in sorted(topics)), encoding="utf-8")
+    return path
 
 
 def _pick(record: CampaignRecord) -> Pick | None:

@@ -40,8 +40,10 @@ SMALL: dict[str, dict[str, Setting]] = {
     "darts": {"num_cells": 3, "num_channels": 4},
     "resnet-scaling": {"base_channels": 4, "batch_size": 64},
     "resnet-random": {"max_blocks": 3, "max_filters": 8},
+    "randaugment": {"width_divisor": 16, "batch_size": 64},
+    "lstm": {"max_size": 70, "batch_size": 20},
 }
-"""Options that make a space fit images of 8x8 pixels and two cores."""
+"""Options that make a space fit images of 8x8 pixels and two cores. `lstm` is trained on the prose of Python's own help."""
 
 
 class Plan(Value):
@@ -91,6 +93,8 @@ def plans(scale: Scale) -> list[Plan]:
             for seed in range(1, scale.num_seeds + 1)
             for strategy, preset in _combinations(REPEATED if seed > 1 else FREE + PAIRS)
         ),
+        # Its space has to be finite, which random-cnn with its learning rate is not.
+        *(_plan(STRATEGIES, "grid", preset, space="nas-bench-201", settings=size) for preset in PRESETS),
         *(_plan(SPACES, "random", "none", space=space, settings=few) for space in SMALL),
         *(_plan(EPSILON, "metaqnn", preset, space="metaqnn", settings=agent) for preset in PRESETS[:2]),
         # Their asynchronous counterparts are among the strategies: same seed, same preset.
