@@ -43,7 +43,7 @@ SMALL: dict[str, dict[str, Setting]] = {
     "randaugment": {"width_divisor": 16, "batch_size": 64},
     "lstm": {"max_size": 70, "batch_size": 20},
 }
-"""Options that make a space fit images of 8x8 pixels and two cores. `lstm` is trained on the prose of Python's own help."""
+"""Options that make a space fit images of 8x8 pixels and two cores; `lstm` has the prose of Python's own help."""
 
 
 class Plan(Value):
