@@ -6,9 +6,9 @@ a state is there, and `discrete` for what an action is.
 
 What a candidate is worth: estimate / 100, for stopped ones too; a failed one 0, so that the agent learns to leave
 out what breaks (the authors' code forgets it); a cancelled one, or one without an estimate, is not remembered.
-A network that was drawn before is drawn again instead of trained again. In the paper the agent also learns from
-each such repetition; here it does not: what it knows follows from the candidates' ends alone, in their order.
-Trajectories in flight are no part of it, and a resumed campaign's agent knows the same.
+A network that was drawn before, in an earlier campaign too, is drawn again instead of trained again. In the paper the
+agent also learns from each such repetition; here it does not: what it knows follows from the candidates' ends alone, in
+their order. Trajectories in flight are no part of it, and a resumed campaign's agent knows the same.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ class Agent(Sampling):
         self._networks.add(_network(trial.params))
 
     def told(self, trial: FrozenTrial) -> None:
+        self._networks.add(_network(trial.params))  # one of an earlier campaign was never started here
         reward, steps = _reward(trial), self._steps(trial)
         if reward is None or not steps:
             return

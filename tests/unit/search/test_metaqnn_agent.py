@@ -445,9 +445,10 @@ def test_states_without_a_choice_are_passed() -> None:
     assert ended.state == State(depth=1, layer=Termination.SOFTMAX, size_bin=8)
 
 
-def test_candidates_of_an_earlier_campaign_teach_it_too() -> None:
+def learnt(estimates: dict[str, float]) -> OptunaStrategy:
+    """A greedy agent over two networks that knows what these reached in an earlier campaign."""
     some_strategy = strategy(two_networks, schedule="0.0:1")
-    for number, (which, estimate) in enumerate([("a", 20.0), ("b", 90.0)]):
+    for number, (which, estimate) in enumerate(estimates.items()):
         candidate = Candidate(
             number=number, seed=1, parameters={"which": which}, num_parameters=1, num_layers=1, macs=1
         )
@@ -460,7 +461,21 @@ def test_candidates_of_an_earlier_campaign_teach_it_too() -> None:
             spread=0.0,
         )
         some_strategy.learn(candidate, ended)
-    assert some_strategy.ask(0).parameters == {"which": "b"}
+    assert isinstance(some_strategy, OptunaStrategy)
+    return some_strategy
+
+
+def test_candidates_of_an_earlier_campaign_teach_it_too() -> None:
+    some_agent = learnt({"a": 20.0, "b": 90.0})._sampling
+    assert isinstance(some_agent, Agent)
+    worse, better = some_agent.values("which", TWO, before=())
+    assert worse < 0.5 < better
+
+
+def test_a_network_of_an_earlier_campaign_is_not_trained_again() -> None:
+    candidate = learnt({"b": 90.0}).ask(0)
+    assert candidate.parameters == {"which": "a"}
+    assert candidate.redraws > 0
 
 
 @pytest.mark.parametrize(
