@@ -19,7 +19,7 @@ from hpc_nas.errors import RecordError, RunDirectoryError
 from hpc_nas.group.workbench import Workbench
 from hpc_nas.records.network_files import NOT_EXPORTED, RESULT_NAME, NetworkResult, network_dir
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture
+from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture, json_options
 from hpc_nas.training.best_weights import BestWeights, NoWeights, Weights
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.export import (
@@ -123,7 +123,7 @@ class FinalistGraduation:
         return Architecture(
             hpc_nas_version=hpc_nas.__version__,
             space=bench.space.name,
-            options=dict(bench.space.options),
+            options=json_options(bench.space),
             parameters=candidate.parameters,
             problem=bench.problem,
             normalization=held_out.normalization,

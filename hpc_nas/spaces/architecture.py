@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +12,9 @@ from hpc_nas.configuration.search import Scalar
 from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.registry import load_space
-from hpc_nas.spaces.space import Network
+from hpc_nas.spaces.space import Network, Space
 
-__all__ = ["ARCHITECTURE_NAME", "Architecture"]
+__all__ = ["ARCHITECTURE_NAME", "Architecture", "json_options"]
 
 ARCHITECTURE_NAME = "architecture.json"
 
@@ -41,3 +42,12 @@ class Architecture(BaseModel):
         """The network, its weights drawn anew. Raises SpaceError where the space is not what it was."""
         space = load_space(SpaceSection(**{"name": self.space, **self.options}))
         return space.rebuild(self.parameters, self.problem)
+
+
+def json_options(space: Space) -> dict[str, Scalar]:
+    """The options of a space that JSON carries. Any other (None, a tuple) is a default, as no file can set one."""
+    return {
+        name: value
+        for name, value in space.options.items()
+        if isinstance(value, Scalar) and not (isinstance(value, float) and not math.isfinite(value))
+    }

@@ -33,13 +33,28 @@ def linear(trial: BaseTrial, problem: Problem) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 
 
+def hidden_layer(
+    trial: BaseTrial,
+    problem: Problem,
+    *,
+    width: int = 4,
+    widths: tuple[int, ...] = (8, 16),
+    limit: int | None = None,
+    scale: float = float("inf"),
+) -> nn.Module:
+    """A space whose options have defaults that no file could give them."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, 10))
+
+
 class Lab:
     """A trainer's place, without MPI."""
 
-    def __init__(self, tmp_path: Path, *, origins: tuple[int, ...] = (4, 12), **data: bool) -> None:
+    def __init__(
+        self, tmp_path: Path, *, origins: tuple[int, ...] = (4, 12), function: str = "linear", **data: bool
+    ) -> None:
         self.configuration = Configuration(
             data=DataSection(name="digits", **data),
-            space=SpaceSection(name=f"{__file__}:linear"),
+            space=SpaceSection(name=f"{__file__}:{function}"),
             training=TrainingSection(max_epochs=2.0, epochs_per_interval=1.0, learning_rate=0.1),
             finalists=FinalistsSection(origins=origins),
         )
@@ -118,6 +133,16 @@ def test_search_that_validated_on_the_test_set_is_told_apart(tmp_path: Path) -> 
     assert result is not None
     assert result.test_set == "validated on"
     assert result.test_accuracy == pytest.approx(result.val_accuracy)  # they are the same samples
+
+
+@pytest.mark.usefixtures("no_exports")
+def test_options_that_json_does_not_carry_are_left_to_their_defaults(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, function="hidden_layer")
+    weights, _ = lab.train()
+    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    where = network_dir(lab.directory, 12)
+    assert json.loads((where / "architecture.json").read_text())["options"] == {"width": 4}
+    assert load_network(where)(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
 @pytest.mark.usefixtures("no_exports")
