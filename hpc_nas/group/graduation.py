@@ -82,9 +82,7 @@ class FinalistGraduation:
         content = weights_file(weights.module)
         files.publish(WEIGHTS_NAME, content)
         state = read_weights(content)  # from here on the network is what the file says
-        held_out = load_test_set(
-            self._configuration.data, cache_dir=self._cache_dir, device=self._bench.device
-        )
+        held_out = load_test_set(self._configuration.data, cache_dir=self._cache_dir, data=self._bench.data)
         tested = self._test(candidate, state, held_out)
         architecture = self._architecture(candidate, held_out)
         files.publish(ARCHITECTURE_NAME, architecture.model_dump_json(indent=2) + "\n")

@@ -12,11 +12,10 @@ from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import AnyData, channel_statistics, to_device
+from hpc_nas.training.device_data import AnyData, TextData
 from hpc_nas.training.session import Session
-from hpc_nas.training.splits import split
 from hpc_nas.training.sums import Means
-from hpc_nas.training.text import is_text, load_text
+from hpc_nas.training.text import load_text
 from hpc_nas.values import Candidate
 
 
@@ -33,25 +32,32 @@ class HeldOut:
     normalization: dict[str, list[float]] | None
 
 
-def load_test_set(section: DataSection, *, cache_dir: Path, device: torch.device) -> HeldOut:
-    """Load it again, from where trainers found the data. Raises DataError."""
-    if is_text(section):
+def load_test_set(section: DataSection, *, cache_dir: Path, data: AnyData) -> HeldOut:
+    """Load it from where trainers found `data`, which stay where they are, and are not copied. Raises DataError."""
+    if isinstance(data, TextData):
         text = load_text(section)
+        tokens = torch.from_numpy(text.test).to(data.validation_tokens.device)
         return HeldOut(
-            data=to_device(replace(text, validation=text.test), device=device),
+            data=replace(data, validation_tokens=tokens),
             num_samples=text.num_test,
             checksum=text.checksum,
             normalization=None,
         )
     dataset = load_dataset(section, cache_dir=cache_dir)
-    splits = split(dataset, section)
-    mean, deviation = channel_statistics(splits.train_images)
-    on_test = replace(splits, validation_images=dataset.test_images, validation_labels=dataset.test_labels)
+    device, by_channel = data.validation_labels.device, data.normalization
+    on_test = replace(
+        data,
+        validation_images=by_channel.apply(torch.from_numpy(dataset.test_images).to(device)),
+        validation_labels=torch.from_numpy(dataset.test_labels).to(device),
+    )
     return HeldOut(
-        data=to_device(on_test, device=device),
+        data=on_test,
         num_samples=len(dataset.test_labels),
         checksum=dataset.checksum,
-        normalization={"mean": mean.flatten().tolist(), "deviation": deviation.flatten().tolist()},
+        normalization={
+            "mean": by_channel.mean.flatten().tolist(),
+            "deviation": by_channel.deviation.flatten().tolist(),
+        },
     )
 
 

@@ -17,6 +17,8 @@ from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.training import export
+from hpc_nas.training.datasets import load_dataset
+from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.export import (
     ONNX_NAME,
     PROGRAM_NAME,
@@ -28,7 +30,7 @@ from hpc_nas.training.export import (
     weights_file,
 )
 from hpc_nas.training.module_state import module_state
-from hpc_nas.training.test_set import load_test_set
+from hpc_nas.training.splits import split
 
 from .training_helpers import CPU
 
@@ -51,12 +53,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
-    """The digits of the test set."""
-    held_out = load_test_set(
-        DataSection(name="digits"), cache_dir=tmp_path_factory.mktemp("cache"), device=CPU
-    )
-    images: torch.Tensor = held_out.data.validation_images  # type: ignore[union-attr]
-    return images
+    """Some that no network was trained on."""
+    section = DataSection(name="digits")
+    splits = split(load_dataset(section, cache_dir=tmp_path_factory.mktemp("cache")), section)
+    return DeviceData.from_splits(splits, device=CPU).validation_images
 
 
 def architecture() -> Architecture:

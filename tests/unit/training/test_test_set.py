@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from hpc_nas.configuration import DataSection, TrainingSection
+from hpc_nas.configuration.text import TextSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.device_data import DeviceData, TextData, to_device
 from hpc_nas.training.failures import NonFiniteLoss
 from hpc_nas.training.splits import split
 from hpc_nas.training.test_set import HeldOut, evaluate, load_test_set
+from hpc_nas.training.text import load_text
 
 from .training_helpers import CPU, candidate, one_network_space
 
@@ -27,8 +29,34 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def held_out(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
-    return load_test_set(DIGITS, cache_dir=tmp_path_factory.mktemp("cache"), device=CPU)
+def digits(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
+    """What trainers have on their device."""
+    cache_dir = tmp_path_factory.mktemp("cache")
+    return DeviceData.from_splits(split(load_dataset(DIGITS, cache_dir=cache_dir), DIGITS), device=CPU)
+
+
+@pytest.fixture(scope="module")
+def held_out(digits: DeviceData, tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
+    return load_test_set(DIGITS, cache_dir=tmp_path_factory.mktemp("cache"), data=digits)
+
+
+def test_training_data_are_not_copied_to_the_device_once_more(digits: DeviceData, held_out: HeldOut) -> None:
+    assert isinstance(held_out.data, DeviceData)
+    assert held_out.data.train_images is digits.train_images
+
+
+def test_test_part_of_a_text_stands_for_its_validation_part(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("a b c d " * 100 + "d c b a " * 25)  # the last fifth is the test set
+    section = DataSection(name=str(path), text=TextSection(sequence_length=5))
+    text = load_text(section)
+    trained_on = to_device(text, device=CPU)
+    held_out = load_test_set(section, cache_dir=tmp_path, data=trained_on)
+    assert isinstance(held_out.data, TextData)
+    assert isinstance(trained_on, TextData)
+    assert held_out.data.validation_tokens.tolist() == text.test.tolist() != text.validation.tolist()
+    assert held_out.data.train_tokens is trained_on.train_tokens
+    assert (held_out.num_samples, held_out.normalization) == (text.num_test, None)
 
 
 def test_test_images_stand_for_validation_normalised_by_the_training_images(
