@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
-from hpc_nas.campaign.resume import OnDifference
+from hpc_nas.campaign.resume import OnDifference, check_same_configuration
 from hpc_nas.campaign.run import CampaignResult, run_campaign
 from hpc_nas.campaign.state import CampaignState, Entry
 from hpc_nas.configuration import (
@@ -49,8 +49,10 @@ def run_with_finalists(
     console = console if console is not None else Console()
     wanted = configuration.finalists.count > 0
     goes_on = expects_campaign(run_dir, opening)
-    if wanted and goes_on and is_complete(RunDirectory.open(run_dir), configuration):
-        # Left as it is: not even its ledger is opened.
+    if wanted and goes_on and is_complete(directory := RunDirectory.open(run_dir), configuration):
+        # Left as it is: not even its ledger is opened. With other settings an estimate would be of another training.
+        if on_difference is OnDifference.REFUSE:
+            check_same_configuration(directory, configuration)
         return run_finalists(configuration, run_dir=run_dir, on_difference=on_difference, console=console)
     result = run_campaign(
         configuration, run_dir=run_dir, opening=opening, on_difference=on_difference, console=console

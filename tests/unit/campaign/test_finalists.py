@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from hpc_nas.campaign.finalists import choose, finalists_configuration, run_finalists, stored_section
-from hpc_nas.configuration import Configuration, FinalistsSection
+from hpc_nas.campaign.finalists import (
+    choose,
+    finalists_configuration,
+    run_finalists,
+    run_with_finalists,
+    stored_section,
+)
+from hpc_nas.campaign.opening import Opening
+from hpc_nas.configuration import Configuration, DataSection, FinalistsSection
 from hpc_nas.errors import RunDirectoryError
-from hpc_nas.records.ledger import CandidateDrawn, CandidateEnded, LedgerWriter
+from hpc_nas.records.ledger import CampaignClosed, CandidateDrawn, CandidateEnded, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.given import GivenNetwork, as_option
 from hpc_nas.values import Candidate, Outcome, Reason, State
@@ -142,6 +149,18 @@ def test_other_finalists_are_not_mixed_with_those_that_lie_there(
         RunDirectoryError, match=rf"finalists candidates 2, 1 for 6 epochs; asked for are {asked}: ask for"
     ):
         run_finalists(wanted, run_dir=five.path)
+
+
+def test_finalists_of_a_complete_search_are_not_trained_with_other_settings_than_it_was(
+    five: RunDirectory,
+) -> None:
+    with LedgerWriter(five.ledger_path) as ledger:
+        ledger.append(CampaignClosed(reason="complete", time_s=3.0))
+    five.archive_path.touch()
+    other = configuration().model_copy(update={"data": DataSection(seed=7)})
+    with pytest.raises(RunDirectoryError, match=r"\[data\] seed: 0 there, 7 now"):
+        run_with_finalists(other, run_dir=five.path, opening=Opening.AUTO)
+    assert not five.finalists_dir.exists()
 
 
 def test_search_that_still_runs_is_left_alone(five: RunDirectory) -> None:
