@@ -54,6 +54,7 @@ class OptunaStrategy(Strategy):
         self._max_redraws = max_redraws
         self._patience_s = patience_s
         self._known: set[int] = set()
+        self._num_learnt = 0
         self._running: dict[int, Trial] = {}
         with _quiet():
             self._study = optuna.create_study(
@@ -149,6 +150,7 @@ class OptunaStrategy(Strategy):
         )
         with _quiet():
             self._study.add_trial(trial)
+            self._num_learnt += 1
             self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
 
     def _draw(self, trial: Trial) -> Description:
@@ -158,7 +160,7 @@ class OptunaStrategy(Strategy):
         return description
 
     def _begin_draw(self, number: int, *, redraw: int) -> Trial:
-        seed = draw_seed(self._context.seed, number, redraw)
+        seed = draw_seed(self._context.seed, number, redraw, num_learnt=self._num_learnt)
         guided = redraw <= self._sampling.max_guided_redraws
         with _quiet():
             self._study.sampler = self._sampling.sampler(seed) if guided else RandomSampler(seed=seed)

@@ -109,6 +109,18 @@ def test_a_draw_of_random_depends_on_its_number_only() -> None:
     assert [some_strategy.ask(number) for number in (2, 0, 1)] == [in_order[2], in_order[0], in_order[1]]
 
 
+def test_after_a_warm_start_the_same_seed_draws_what_the_earlier_campaign_did_not() -> None:
+    earlier = [strategy("random").ask(number) for number in range(3)]
+    warm, again = (strategy("random") for _ in range(2))
+    for each in (warm, again):
+        for candidate in earlier:
+            each.learn(candidate, outcome(candidate))
+    drawn = [warm.ask(number) for number in range(3)]
+    assert all(mine.parameters != theirs.parameters for mine in drawn for theirs in earlier)
+    again.restore(drawn[0])
+    assert [again.ask(number) for number in (1, 2)] == drawn[1:]
+
+
 def test_a_candidate_carries_the_description_of_its_network() -> None:
     for candidate, _ in run(strategy("random"), numbers=range(5)):
         description = SMALL.describe(candidate.parameters, PROBLEM)
