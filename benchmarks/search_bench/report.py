@@ -24,8 +24,8 @@ AIMED = ("random", "regularized-evolution", "nsga2")
 
 READING = """## How to read this
 
-- Every campaign is a real one: `hpc-nas run`, two trainers, 800 handwritten digits (8x8 pixels), the space made
-  small enough for two cores (`benchmarks/search_bench/plans.py` has the settings). `none` trains everything to the end.
+- Every campaign is a real one: `hpc-nas run`, two trainers, handwritten digits (8x8 pixels), the space made small
+  enough for two cores (`benchmarks/search_bench/plans.py` has the settings). `none` trains everything to the end.
 - **Best found** is the candidate with the best estimate; its accuracy is the best validation accuracy that it reaches
   with the full budget (where it was stopped it is trained to the end once more, with the same seed). **Regret** is how
   much better the best found of the same strategy with the same seed is without stopping; negative: stopping found a
