@@ -34,6 +34,11 @@ class _StandIn(ModuleType):
         """There is no graph that could be broken."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":  # which an import of a part of it asks for
+            # Python's inspect asks every module there is, in the middle of other imports, too.
+            raise AttributeError(
+                f"module {_NAME!r} has not been imported yet and has no {name!r}", name=name, obj=self
+            )
         if sys.modules.get(_NAME) is self:
             del sys.modules[_NAME]
             del torch._dynamo

@@ -35,6 +35,8 @@ assert torch.is_deterministic_algorithms_warn_only_enabled()
 def plain(x):
     return x - 1
 assert plain(3) == 2
+for module in list(sys.modules.values()):
+    hasattr(module, "__file__")  # as inspect.getmodule does, whatever is being imported just then
 loaded = {name for name in sys.modules if name.startswith(("torch._dynamo.", "torch._inductor", "sympy"))}
 assert not loaded, sorted(loaded)
 
