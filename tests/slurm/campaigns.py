@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,6 +169,13 @@ class JobCampaign:
         paths = [*sorted(self.run_dir.with_name("run.jobs").glob("*.out")), self.run_dir / "campaign.log"]
         texts = [f"--- {p.name}\n{p.read_text(errors='replace')[-1500:]}" for p in paths if p.exists()]
         return "\n".join(texts)
+
+
+def time_for_a_start_s() -> float:
+    """Ample for a job's way to its first observations, at this machine's speed just now: that is mostly imports."""
+    since = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import hpc_nas.campaign.run"], check=True, timeout=150)
+    return 10.0 + 8 * (time.monotonic() - since)
 
 
 def assert_nothing_lost(campaign: JobCampaign, *, num_candidates: int) -> None:

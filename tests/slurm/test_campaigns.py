@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.campaigns import END_S, LONG, START_S, JobCampaign, assert_nothing_lost
+from tests.slurm.campaigns import (
+    DRAIN_S,
+    END_S,
+    LONG,
+    START_S,
+    JobCampaign,
+    assert_nothing_lost,
+    time_for_a_start_s,
+)
 from tests.slurm.cluster import Cluster, Whom
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
@@ -45,7 +53,8 @@ def test_walltime_warning_sets_candidates_aside_and_the_next_job_of_the_chain_ta
 
 
 def test_campaign_leaves_by_the_clock_before_its_allocation_ends(slurm: Cluster, tmp_path: Path) -> None:
-    ends = "platform.setup=['export HPC_NAS_DEADLINE=$(($(date +%s) + 60))']"
+    limit_s = round(time_for_a_start_s()) + DRAIN_S
+    ends = f"platform.setup=['export HPC_NAS_DEADLINE=$(($(date +%s) + {limit_s}))']"
     campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=200", *LONG, ends)
     (job,) = campaign.submit("--nodes", "1")
     campaign.wait(job, timeout_s=END_S)
