@@ -178,6 +178,6 @@ def _check_same(there: RunDirectory, finals: Configuration) -> None:
     )
     if before != now:
         raise RunDirectoryError(
-            f"{there.path} holds the finalists {before}; asked for are {now}: ask for the same (hpc-nas finalists "
-            "RUN_DIR takes what lies there), or move that directory away"
+            f"{there.path} holds the finalists {before}; asked for are {now}: ask for the same, or move "
+            "that directory away"
         )

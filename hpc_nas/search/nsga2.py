@@ -7,7 +7,7 @@ Survivors are chosen by Optuna's NSGAIISampler. What is ours, and why:
   trainers a good part of all candidates. It also keeps its count in the study, which a resumed campaign has lost.
 - Crossover over the parameters of the two parents. Optuna's crosses only those that all trials ever have in common,
   and draws all others at random: in a space whose depth is drawn, nearly all of them.
-- Where crossover alone gives a copy of a parent, one parameter mutates: no network is trained twice for nothing.
+- Where crossover alone gives a copy of a parent, one parameter mutates.
 """
 
 from __future__ import annotations

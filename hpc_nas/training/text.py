@@ -145,7 +145,7 @@ def _paths(section: DataSection) -> list[Path]:
 
 def _read(path: Path) -> str:
     try:
-        content = path.read_bytes().decode("utf-8")
+        content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: no UTF-8 text: byte 0x{error.object[error.start]:02x} at {error.start}; convert it, "

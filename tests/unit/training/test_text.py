@@ -69,6 +69,12 @@ def test_penn_treebank_is_read_as_it_is(penn: Path) -> None:
     assert (splits.num_train, splits.num_validation, splits.num_test) == (5, 1, 3)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(penn: Path) -> None:
+    path = penn / FILES[0]
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert words(load(penn), "train")[0] == "no"
+
+
 def test_the_known_name_needs_its_directory(penn: Path) -> None:
     by_path, by_name = load(penn), load("ptb", data_dir=str(penn))
     assert (by_name.checksum, by_name.fingerprint) == (by_path.checksum, by_path.fingerprint)
