@@ -37,7 +37,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("campain.seed=1", "unknown table 'campain'; did you mean 'campaign'?"),
         ("training.max_epochs=ten", "max_epochs = 'ten' is not allowed: Input should be a valid number"),
         ("training.max_epochs=-1", "max_epochs = -1.0 is not allowed: Input should be greater than 0"),
-        ("data.name=digit", "is no known data set and no .npz or .h5 or .hdf5 file; did you mean 'digits'?"),
+        ("data.name=digit", "nor a text (a file *.txt, a directory); did you mean 'digits'?"),
         ("space.name=random-cn", "unknown space 'random-cn'"),
         ("space.max_filter=3", "unknown option 'max_filter'; did you mean 'max_filters'?"),
         ("search.name=randm", "unknown strategy 'randm'; did you mean 'random'?"),

@@ -76,7 +76,7 @@ def test_files_and_settings_are_laid_over_each_other(tmp_path: Path) -> None:
         (
             '[training]\nschedule = "cosin"\n',
             "c.toml [training]: schedule = 'cosin' is not allowed: "
-            "Input should be 'constant', 'cosine' or 'step'",
+            "Input should be 'constant', 'linear', 'cosine' or 'step'",
         ),
         ("[training]\nmax_epochs = inf\n", "c.toml [training]: max_epochs = inf is not allowed: "),
         ("[training]\nlearning_rate = inf\n", "c.toml [training]: learning_rate = inf is not allowed: "),
