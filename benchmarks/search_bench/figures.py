@@ -40,19 +40,31 @@ def _strategies(results: Results, directory: Path) -> list[Path]:
             (one.epochs_trained, one.pick.final)
         )
     with house_style():
-        figure, axes = new_axes(height_inches=3.8)
+        figure, axes = new_axes(height_inches=4.2)
         handles = {}
+        names = list(dict.fromkeys(strategy for strategy, _ in groups))
         for (strategy, preset), points in groups.items():
             colour, marker = _LOOKS[preset]
             epochs, finals = zip(*points, strict=True)
-            axes.plot(epochs, finals, linestyle="none", marker=marker, color=colour, alpha=0.35, markersize=4)
+            row = names.index(strategy)
             (handles[preset],) = axes.plot(
-                mean(epochs), mean(finals), linestyle="none", marker=marker, color=colour, label=preset
+                mean(epochs), row, linestyle="none", marker=marker, color=colour, label=preset
             )
+            below = -13 if preset == "menndl" else 6  # it lies beside `none` nearly always
             axes.annotate(
-                strategy, (mean(epochs), mean(finals)), textcoords="offset points", xytext=(5, 3), fontsize=7
+                f"{mean(finals):.2f}",
+                (mean(epochs), row),
+                textcoords="offset points",
+                xytext=(0, below),
+                ha="center",
+                fontsize=7,
+                color=colour,
             )
-        axes.grid(visible=True)
-        axes.set(xlabel="epochs trained in the whole campaign", ylabel="best found, full budget, %")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set(
+            xlabel="epochs trained in the campaign (text: best found, %)",
+            xlim=(0, None),
+        )
         legend_below(figure, list(handles.values()))
         return [save(figure, directory / "strategies.png")]
