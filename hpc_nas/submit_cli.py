@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sys
-import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -115,26 +112,15 @@ def _check_campaign(configuration: Configuration, submission: Submission) -> Dat
 
 def _check_provenance(configuration: Configuration, submission: Submission, *, summary: DataSummary) -> None:
     """Raises RunDirectoryError for a campaign that was begun with other code or data: a job would see it days later."""
-    import hpc_nas
     from hpc_nas.campaign.opening import is_complete
-    from hpc_nas.campaign.provenance import source_commit, versions
+    from hpc_nas.campaign.provenance import opened_here
     from hpc_nas.campaign.resume import OnDifference, check_same_campaign
-    from hpc_nas.records.ledger import CampaignOpened
     from hpc_nas.records.run_directory import RunDirectory
 
     directory = RunDirectory(submission.run_dir)
     if not directory.holds_campaign() or is_complete(directory, configuration):
         return  # a job that has nothing to do compares nothing
-    here = CampaignOpened(
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        hpc_nas_version=hpc_nas.__version__,
-        commit=source_commit(),
-        versions=versions(),
-        data=asdict(summary),
-        resumed=True,
-        time_s=time.time(),
-    )
+    here = opened_here(data=asdict(summary), resumed=True)
     force = "--force" in submission.flags
     then = OnDifference.GO_ON if force else OnDifference.REFUSE
     check_same_campaign(directory, configuration, opened=here, then=then)

@@ -84,9 +84,10 @@ class HandOut:
             self._draw()
 
     def _draw(self) -> Entry | None:
-        if self._state.num_new and self._books.supply is Supply.EXHAUSTED:
+        supply = self._books.supply
+        if self._state.num_new and supply is Supply.EXHAUSTED:
             self._books.exhaust()
-        return self._books.draw() if self._books.supply is Supply.READY else None
+        return self._books.draw() if supply is Supply.READY else None
 
     def settle(self) -> None:
         """If nothing runs, waits, can be drawn or is promoted: what is paused has its outcome."""

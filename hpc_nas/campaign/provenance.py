@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import socket
 import subprocess
+import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import hpc_nas
+from hpc_nas.records.ledger import CampaignOpened
 
 PACKAGES = (
     "hpc-nas", "torch", "torchvision", "mpi4py", "mpich", "numpy", "scipy", "h5py", "parsl", "optuna", "scikit-learn",
@@ -21,6 +29,24 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def opened_here(
+    *, data: Mapping[str, Any], resumed: bool, job_id: str = "", deadline_time: float | None = None
+) -> CampaignOpened:
+    """That this process takes up a campaign over the data set that `data` sums up, with the code that runs here."""
+    return CampaignOpened(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        hpc_nas_version=hpc_nas.__version__,
+        commit=source_commit(),
+        versions=versions(),
+        data=dict(data),
+        resumed=resumed,
+        job_id=job_id,
+        deadline_time=deadline_time,
+        time_s=time.time(),
+    )
 
 
 def source_commit() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-import hpc_nas
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.conductor import Conductor
@@ -32,7 +30,7 @@ from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
 from hpc_nas.campaign.preparation import Prepared, prepare_campaign
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.promoter import Promoter
-from hpc_nas.campaign.provenance import source_commit, versions
+from hpc_nas.campaign.provenance import opened_here
 from hpc_nas.campaign.restoring import restored_history, restored_progress, restored_state
 from hpc_nas.campaign.resume import OnDifference, check_same_campaign
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
@@ -225,17 +223,11 @@ def _set_up(
 
 
 def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool) -> CampaignOpened:
-    return CampaignOpened(
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        hpc_nas_version=hpc_nas.__version__,
-        commit=source_commit(),
-        versions=versions(),
+    return opened_here(
         data=asdict(summary),
         resumed=resumed,
         job_id=batch_job_id(os.environ),
         deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),
-        time_s=time.time(),
     )
 
 

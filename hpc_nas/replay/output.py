@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from rich.text import Text
 from hpc_nas.replay.comparison import Comparison, Entry
 from hpc_nas.replay.values import Replayed
 from hpc_nas.report.formatting import MISSING, number
+from hpc_nas.report.ruled_table import ruled_table
 
 __all__ = ["comparison_json", "comparison_tables", "preset_table"]
 
@@ -66,15 +66,7 @@ _LEGEND = (
 
 
 def _table(title: str, figures: Mapping[str, Mapping[str, float]]) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
+    table = ruled_table(title)
     table.add_column("rule", overflow="fold")
     saves = any(math.isfinite(values["epochs_saved_vs_menndl_percent"]) for values in figures.values())
     columns = ("used", VS_MENNDL, "overlap", "gap", "tau", "regret", "MAE", "90 %", "lost")

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hpc_nas.errors import RecordError
@@ -19,6 +17,7 @@ from hpc_nas.records.network_files import NOT_EXPORTED, network_dir, read_result
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.report.formatting import accuracy, outcome
 from hpc_nas.report.rows import texts
+from hpc_nas.report.ruled_table import ruled_table
 
 if TYPE_CHECKING:
     from hpc_nas.records.archive import CampaignRecord
@@ -99,17 +98,8 @@ def _figures(
 
 def finalists_table(finalists: tuple[FinalistFigures, ...]) -> RenderableType:
     """One line each, below it what is to be known of it, and where the networks lie."""
-    table = Table(
-        title=f"finalists {len(finalists)}",
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
-    for column in ("candidate", "estimate %", "validation %", "test %", "epochs", "weights of"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("candidate", "estimate %", "validation %", "test %", "epochs", "weights of")
+    table = ruled_table(f"finalists {len(finalists)}", *columns)
     table.add_column("outcome", justify="left")
     for row in finalists:
         table.add_row(

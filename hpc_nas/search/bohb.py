@@ -26,6 +26,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from pydantic import Field
 
 from hpc_nas.search.budgets import Budgets
+from hpc_nas.search.independent import IndependentSampler
 from hpc_nas.search.objectives import ACCURACIES, AccuracyName, Objective
 from hpc_nas.search.sampling import Sampling, SearchContext
 
@@ -99,20 +100,12 @@ class _BOHB(Sampling):
             self._budgets.leave(trial)
 
 
-class _SamplerOfModel(BaseSampler):
+class _SamplerOfModel(IndependentSampler):
     """Samples a trial of one study by what another one knows."""
 
     def __init__(self, sampler: BaseSampler, *, model: Study) -> None:
         self._sampler = sampler
         self._model = model
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -26,9 +26,8 @@ def grid(context: SearchContext) -> Sampling:
     beyond the limits, and candidates of earlier campaigns. The order follows from the seed. Raises SpaceError for a
     space that is not finite.
     """
-    OptunaStrategy(_Grid(), context=context).ask(
-        0
-    )  # thrown away: a parameter without steps is found at validation
+    # Thrown away: a parameter without steps is found at validation.
+    OptunaStrategy(_Grid(), context=context).ask(0)
     return _Grid()
 
 
@@ -49,10 +48,8 @@ class _Grid(Sampling):
         """How a candidate ended says nothing about which are left."""
 
     def check(self, trial: Trial) -> None:
-        for (
-            name,
-            distribution,
-        ) in trial.distributions.items():  # also those of one value, which nobody samples
+        # Also those of one value, which nobody samples.
+        for name, distribution in trial.distributions.items():
             _require_steps(name, distribution)
 
     def num_repeated(self, candidate: Candidate) -> int:

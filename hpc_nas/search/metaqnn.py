@@ -25,6 +25,7 @@ from pydantic import AfterValidator, Field
 
 from hpc_nas.search.discrete import Value, actions_of
 from hpc_nas.search.epsilon import PUBLISHED_SCHEDULE, EpsilonSchedule, checked_schedule
+from hpc_nas.search.independent import IndependentSampler
 from hpc_nas.search.q_learning import Experience, QLearner, Step, epsilon_greedy
 from hpc_nas.search.q_states import Drawn, states_of
 from hpc_nas.search.sampling import Sampling, SearchContext
@@ -155,20 +156,12 @@ class Agent(Sampling):
         return tuple(steps)
 
 
-class _Walk(BaseSampler):
+class _Walk(IndependentSampler):
     """One draw of the agent's."""
 
     def __init__(self, agent: Agent, *, generator: np.random.Generator) -> None:
         self._agent = agent
         self._generator = generator
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
