@@ -119,14 +119,19 @@ class _Driver:
     def _outcome(self, candidate: Candidate) -> Outcome:
         good = sum(value in ("conv3", "skip") for value in candidate.parameters.values())
         estimate = float(np.clip(50.0 + 4.0 * good + self._random.normal(), 0.0, 100.0))
-        return Outcome(
-            candidate=candidate.number,
-            attempt=0,
-            state=State.STOPPED,
-            reason=Reason.CONVERGED,
-            estimate=estimate,
-            spread=1.0,
-        )
+        return converged(candidate, estimate=estimate, spread=1.0)
+
+
+def converged(candidate: Candidate, *, estimate: float, spread: float) -> Outcome:
+    """What a strategy is told of a candidate that a rule has stopped."""
+    return Outcome(
+        candidate=candidate.number,
+        attempt=0,
+        state=State.STOPPED,
+        reason=Reason.CONVERGED,
+        estimate=estimate,
+        spread=spread,
+    )
 
 
 def measure_draw(space: str, *, count: int) -> DrawCost:

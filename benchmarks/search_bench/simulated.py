@@ -18,8 +18,8 @@ from torch import nn
 from hpc_nas.configuration import SearchSection
 from hpc_nas.search import SearchContext, make_strategy
 from hpc_nas.spaces import Problem
-from hpc_nas.values import Candidate, Outcome, Reason, State
-from search_bench.costs import IN_FLIGHT, Undescribed
+from hpc_nas.values import Candidate, Outcome
+from search_bench.costs import IN_FLIGHT, Undescribed, converged
 from search_bench.values import Simulated
 
 __all__ = ["SIMULATED", "simulate"]
@@ -107,11 +107,4 @@ def _outcome(candidate: Candidate, truth: float, spreads: str, random: np.random
     estimate = float(np.clip(truth + spread * random.standard_normal(), 0.0, 100.0))
     if spreads == "blind" and truth < NEVER_LEARNS:
         estimate, spread = 10.0 + 8.0 * float(random.random()), 80.0
-    return Outcome(
-        candidate=candidate.number,
-        attempt=0,
-        state=State.STOPPED,
-        reason=Reason.CONVERGED,
-        estimate=estimate,
-        spread=spread,
-    )
+    return converged(candidate, estimate=estimate, spread=spread)
