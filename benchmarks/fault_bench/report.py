@@ -8,7 +8,7 @@ from typing import Any
 from bench.markdown import table
 from bench.values import Spread
 
-from fault_bench.values import NODE_LOSSES, SIGKILLS, Chain, Kind, Results, Share, Storm, Utilisation
+from fault_bench.values import NODE_LOSSES, SIGKILLS, Chain, Fault, Kind, Results, Share, Storm, Utilisation
 
 ZEROS = {
     "observations_lost": "observations lost after their flush",
@@ -62,18 +62,7 @@ def _storm(storm: Storm) -> list[str]:
     again = sum(one.epochs_repeated for one in campaigns)
     share = f" ({100 * again / trained:.1f} %)" if trained else ""
     lines += [f"Epochs trained again after crashes: {again:g} of {trained:g}{share}.", ""]
-    rows = []
-    for kind in Kind:
-        mine = [fault for fault in storm.faults if fault.kind is kind]
-        if mine:
-            times = Spread.of([fault.recovered_s for fault in mine])
-            until = "its candidates train elsewhere" if kind in NODE_LOSSES else "as many trainers train"
-            rows.append([kind, f"{len(mine)} of {storm.plan.get(kind, 0)}", _seconds(times), until])
-    lines += [
-        "Seconds from the fault until training goes on. Not measured where another fault came in between.",
-        "",
-    ]
-    lines += table(["fault", "done", "median (p10 to p90; measured)", "until"], rows)
+    lines += _times(storm)
     gave_up = [text for one in campaigns for text in one.gave_up]
     if gave_up:
         lines += [
@@ -88,6 +77,31 @@ def _storm(storm: Storm) -> list[str]:
     return lines
 
 
+def _times(storm: Storm) -> list[str]:
+    """How long each kind of fault held training up: in all campaigns, and in those of the newest code."""
+    newest = storm.campaigns[-1].commit if storm.campaigns else ""
+    of_newest = {one.campaign for one in storm.campaigns if newest and one.commit == newest}
+    rows = []
+    for kind in Kind:
+        mine = [fault for fault in storm.faults if fault.kind is kind]
+        if not mine:
+            continue
+        row = [kind, f"{len(mine)} of {storm.plan.get(kind, 0)}", _seconds(mine)]
+        if of_newest:
+            row.append(_seconds([fault for fault in mine if fault.campaign in of_newest]))
+        rows.append(
+            [*row, "its candidates train elsewhere" if kind in NODE_LOSSES else "as many trainers train"]
+        )
+    header = ["fault", "done", "median (p10 to p90; measured)"]
+    if of_newest:
+        header.append(f"in the last {len(of_newest)} campaigns ({newest[:7]})")
+    lines = [
+        "Seconds from the fault until training goes on. Not measured where another fault came in between.",
+        "",
+    ]
+    return lines + table([*header, "until"], rows)
+
+
 def _zero(storm: Storm, name: str) -> str:
     count = sum(len(getattr(one, name)) for one in storm.campaigns)
     return _shown(count + (len(storm.left_over) if name == "left_over" else 0))
@@ -97,7 +111,8 @@ def _shown(count: int) -> str:
     return str(count) if count == 0 else f"**{count}**"
 
 
-def _seconds(times: Spread) -> str:
+def _seconds(faults: list[Fault]) -> str:
+    times = Spread.of([fault.recovered_s for fault in faults])
     if not times.count:
         return "-"
     return f"{times.median:.1f} s ({times.p10:.1f} to {times.p90:.1f}; {times.count})"

@@ -13,6 +13,7 @@ from fault_bench.recovery import measured, well_again
 from fault_bench.storm_campaign import Shape, StormCampaign
 from fault_bench.targets import Family
 from fault_bench.values import NEW_JOB, NODE_LOSSES, Fault, Judged, Kind, Storm
+from hpc_nas.campaign.provenance import source_commit
 from hpc_nas.records.archive import assemble
 from hpc_nas.records.ledger import read_ledger
 from hpc_nas.records.run_directory import RunDirectory
@@ -143,6 +144,7 @@ class StormDriver:
             jobs=campaign.num_jobs,
             elapsed_s=campaign.elapsed_s,
             gave_up=tuple(campaign.gave_up),
+            commit=source_commit(),
             **values,
         )
         self._update(faults=faults, campaigns=(*self.storm.campaigns, judged))

@@ -73,6 +73,7 @@ class Judged(Value):
     epochs_repeated: float
     gave_up: tuple[str, ...]  # jobs that ended by themselves without a fault to blame
     outcomes: dict[str, int]
+    commit: str = ""  # the code under which it ended; campaigns of before this was kept have none
 
 
 class Storm(Value):
