@@ -46,6 +46,10 @@ class SearchSection(BaseModel):
         default=1,
         description="candidates drawn before a group asks: 1, or 0: by all that is known at the time",
     )
+    train_repeats: bool = Field(
+        default=False,
+        description="train a network again that was drawn before, instead of drawing another one",
+    )
     warm_start: tuple[str, ...] = Field(
         default=(), description="run directories or archives whose candidates the strategy begins with"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hpc_nas.configuration import Configuration, ConstraintsSection, TrainingSection
 from hpc_nas.errors import SpaceError
+from hpc_nas.search.repeats import Repeated
 from hpc_nas.search.sampling import SearchContext
 from hpc_nas.spaces.description import Description
 from hpc_nas.spaces.space import CollapsedShape
@@ -59,6 +60,7 @@ class InVain:
     """Draws that were thrown away for one candidate, and why."""
 
     num_beyond_limits: int = 0
+    num_repeated: int = 0
     _reasons: Counter[str] = field(default_factory=Counter)
     _nearest: dict[str, BeyondLimits] = field(
         default_factory=dict
@@ -67,6 +69,7 @@ class InVain:
     def add(self, error: CollapsedShape) -> None:
         what = str(error).partition(":")[0]
         self._reasons[what] += 1
+        self.num_repeated += isinstance(error, Repeated)
         if isinstance(error, BeyondLimits):
             self.num_beyond_limits += 1
             nearest = self._nearest.setdefault(what, error)

@@ -6,21 +6,21 @@ a state is there, and `discrete` for what an action is.
 
 What a candidate is worth: estimate / 100, for stopped ones too; a failed one 0, so that the agent learns to leave
 out what breaks (the authors' code forgets it); a cancelled one, or one without an estimate, is not remembered.
-A network that was drawn before, in an earlier campaign too, is drawn again instead of trained again. In the paper the
-agent also learns from each such repetition; here it does not: what it knows follows from the candidates' ends alone, in
-their order. Trajectories in flight are no part of it, and a resumed campaign's agent knows the same.
+A network that was drawn before is drawn again instead of trained again, as with every strategy. In the paper the agent
+also learns from each such repetition; here it does not: what it knows follows from the candidates' ends alone, in their
+order. Trajectories in flight are no part of it, and a resumed campaign's agent knows the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import AfterValidator, Field
 
 from hpc_nas.search.discrete import Value, actions_of
@@ -29,14 +29,11 @@ from hpc_nas.search.independent import IndependentSampler
 from hpc_nas.search.q_learning import Experience, QLearner, Step, epsilon_greedy
 from hpc_nas.search.q_states import Drawn, states_of
 from hpc_nas.search.sampling import Sampling, SearchContext
-from hpc_nas.spaces.space import CollapsedShape
 from hpc_nas.values import State
 
 __all__ = ["Agent", "epsilon_schedule", "metaqnn"]
 
 _REPLAY = 0x51  # the stream of random numbers that replays take, apart from those of draws and candidates
-_MAX_REPEATS = 40
-"""After so many repetitions for one candidate the space is taken to hold little else: one is trained again."""
 
 Counts = Literal["scaled", "exact"]
 
@@ -93,8 +90,6 @@ class Agent(Sampling):
         self._replay = replay
         self._num_bins = num_bins
         self._states = states_of(context.space, context.problem, num_bins=num_bins)
-        self._networks: set[frozenset[tuple[str, Any]]] = set()
-        self._repeats = (-1, 0)  # of which candidate, how many
 
     def epsilon_of(self, number: int) -> float:
         """The share of random actions in the draw of the candidate of this number."""
@@ -124,20 +119,7 @@ class Agent(Sampling):
     def sampler(self, seed: int) -> BaseSampler:
         return _Walk(self, generator=np.random.default_rng(seed))
 
-    def check(self, trial: Trial) -> None:
-        if _network(trial.params) not in self._networks:
-            return
-        number = trial.user_attrs["drawn_for"]
-        of, count = self._repeats
-        self._repeats = (number, count + 1 if of == number else 1)
-        if self._repeats[1] <= _MAX_REPEATS:
-            raise CollapsedShape("repeated: this network was drawn before")
-
-    def started(self, trial: Trial) -> None:
-        self._networks.add(_network(trial.params))
-
     def told(self, trial: FrozenTrial) -> None:
-        self._networks.add(_network(trial.params))  # one of an earlier campaign was never started here
         reward, steps = _reward(trial), self._steps(trial)
         if reward is None or not steps:
             return
@@ -178,10 +160,6 @@ class _Walk(IndependentSampler):
 def _drawn(trial: FrozenTrial) -> list[Drawn]:
     """In the order in which they were asked for, which a restored trial's distributions have too."""
     return [Drawn(name, held, trial.params[name]) for name, held in trial.distributions.items()]
-
-
-def _network(parameters: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
-    return frozenset(parameters.items())
 
 
 def _reward(trial: FrozenTrial) -> float | None:

@@ -8,7 +8,8 @@ and if it is drawn in vain, it has the number as `drawn_for` only.
 
 A draw that collapses, or is beyond the limits, stays a RUNNING trial until its candidate is found: a sampler that
 counts running trials as bad ones (TPE with its constant liar) moves away instead of drawing the like again. Then it
-becomes a FAIL trial and has no effect any more, so the ledger need not hold it.
+becomes a FAIL trial and has no effect any more, so the ledger need not hold it. A network that was drawn before is
+drawn again in the same way, as long as others are likely to be found.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from hpc_nas.errors import SpaceError
 from hpc_nas.search.limits import NO_LIMITS, InVain, Limits, no_network
+from hpc_nas.search.repeats import Repeats
 from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
 from hpc_nas.search.strategy import NothingLeft, Strategy, Supply
@@ -33,6 +35,9 @@ from hpc_nas.spaces.space import CollapsedShape
 from hpc_nas.values import Candidate, Outcome
 
 __all__ = ["OptunaStrategy"]
+
+_MAX_REPEATS = 40
+"""After so many repetitions for one candidate the space is taken to hold little else: one is trained again."""
 
 
 class OptunaStrategy(Strategy):
@@ -44,13 +49,19 @@ class OptunaStrategy(Strategy):
         *,
         context: SearchContext,
         limits: Limits = NO_LIMITS,
+        trains_repeats: bool = False,
         max_redraws: int = 1000,
         patience_s: float = math.inf,
     ) -> None:
-        """After `max_redraws` draws in vain for one candidate, or `patience_s`, there is taken to be no network."""
+        """After `max_redraws` draws in vain for one candidate, or `patience_s`, there is taken to be no network.
+
+        `trains_repeats`: a network that was drawn before counts like any other.
+        """
         self._sampling = sampling
         self._context = context
         self._limits = limits
+        self._trains_repeats = trains_repeats
+        self._repeats = Repeats()
         self._max_redraws = max_redraws
         self._patience_s = patience_s
         self._known: set[int] = set()
@@ -83,6 +94,8 @@ class OptunaStrategy(Strategy):
                 trial = self._begin_draw(number, redraw=len(thrown_away))
                 try:
                     description = self._draw(trial)
+                    if not self._may_repeat(in_vain):
+                        self._repeats.check(trial.params)
                 except CollapsedShape as error:
                     in_vain.add(error)
                     thrown_away.append(trial)
@@ -151,6 +164,7 @@ class OptunaStrategy(Strategy):
         with _quiet():
             self._study.add_trial(trial)
             self._num_learnt += 1
+            self._repeats.add(candidate.parameters)
             self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
 
     def _draw(self, trial: Trial) -> Description:
@@ -158,6 +172,14 @@ class OptunaStrategy(Strategy):
         self._limits.check(description)
         self._sampling.check(trial)
         return description
+
+    def _may_repeat(self, in_vain: InVain) -> bool:
+        """Also where few draws give any network at all: half of them are left to find one, a known one if need be."""
+        return (
+            self._trains_repeats
+            or in_vain.num_repeated >= _MAX_REPEATS
+            or len(in_vain) >= self._max_redraws // 2
+        )
 
     def _begin_draw(self, number: int, *, redraw: int) -> Trial:
         seed = draw_seed(self._context.seed, number, redraw, num_learnt=self._num_learnt)
@@ -189,6 +211,7 @@ class OptunaStrategy(Strategy):
     def _start(self, trial: Trial, number: int) -> None:
         trial.set_user_attr("candidate", number)
         self._running[number] = trial
+        self._repeats.add(trial.params)
         with _quiet():
             self._sampling.started(trial)
 

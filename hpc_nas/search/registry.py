@@ -60,5 +60,9 @@ def make_strategy(section: SearchSection, *, context: SearchContext, limits: Lim
         error=ConfigurationError,
     )
     made = make(context, **options)
-    strategy = made if isinstance(made, Strategy) else OptunaStrategy(made, context=context, limits=limits)
+    strategy = (
+        made
+        if isinstance(made, Strategy)
+        else OptunaStrategy(made, context=context, limits=limits, trains_repeats=section.train_repeats)
+    )
     return strategy if section.generation is None else Generational(strategy, size=section.generation)

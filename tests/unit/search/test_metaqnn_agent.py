@@ -288,13 +288,6 @@ def test_what_it_learns_shows_in_what_it_draws() -> None:
     assert set(kinds[25:]) == {"c"}  # the candidates in flight at the step are past by then
 
 
-def test_a_network_is_trained_again_only_where_there_is_no_other() -> None:
-    some_strategy = strategy(two_networks, schedule="0.0:1")
-    candidates = [some_strategy.ask(number) for number in range(3)]
-    assert {candidate.parameters["which"] for candidate in candidates[:2]} == {"a", "b"}
-    assert candidates[2].redraws == 40
-
-
 def test_restored_candidates_in_flight_are_not_drawn_again() -> None:
     some_strategy, restored = (strategy(two_networks) for _ in range(2))
     first = some_strategy.ask(0)
