@@ -72,7 +72,8 @@ def run_finalists(
     """Train the `[finalists]` of the search in `run_dir`, or go on with them; `configuration` is the search's.
 
     Where fewer candidates were measured than are asked for, there are fewer finalists. Raises RunDirectoryError where
-    the search still runs or measured nothing, and where other finalists lie there; and whatever `run_campaign` raises.
+    the search still runs or measured nothing, where other finalists lie there, and where the data are no longer those
+    of the search; and whatever `run_campaign` raises.
     """
     console = console if console is not None else Console()
     directory = RunDirectory.open(run_dir)
@@ -88,7 +89,12 @@ def run_finalists(
             soft_wrap=True,
         )
         return run_campaign(
-            finals, run_dir=there.path, opening=Opening.AUTO, on_difference=on_difference, console=console
+            finals,
+            run_dir=there.path,
+            opening=Opening.AUTO,
+            on_difference=on_difference,
+            same_data_as=directory,
+            console=console,
         )
 
 
@@ -168,16 +174,18 @@ def _estimate(entry: Entry) -> float | None:
 
 
 def _check_same(there: RunDirectory, finals: Configuration) -> None:
-    """Networks of another list, or of another budget, would lie under the same names."""
+    """Networks of another list, or of another budget, would lie under the same names; more of the same may follow."""
     if not there.holds_campaign():
         return
     stored = read_configuration(there.configuration_path)
+    known = stored.finalists.origins
+    if finals.finalists.origins[: len(known)] == known and finals.max_epochs == stored.max_epochs:
+        return
     before, now = (
         f"candidates {', '.join(map(str, each.finalists.origins))} for {each.max_epochs:g} epochs"
         for each in (stored, finals)
     )
-    if before != now:
-        raise RunDirectoryError(
-            f"{there.path} holds the finalists {before}; asked for are {now}: ask for the same, or move "
-            "that directory away"
-        )
+    raise RunDirectoryError(
+        f"{there.path} holds the finalists {before}; asked for are {now}: ask for the same or for more of them, or "
+        "move that directory away"
+    )

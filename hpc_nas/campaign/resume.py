@@ -22,9 +22,9 @@ class OnDifference(StrEnum):
 
 
 # What may differ when a campaign goes on: where it runs, how many candidates it is to have in all, and what is done
-# with the best of them.
+# with the best of them. A list of networks may be longer; `given` itself refuses one that begins otherwise.
 _FREE_TABLES = ("platform", "group", "checkpoints", "finalists")
-_FREE_KEYS = (("campaign", "num_candidates"),)
+_FREE_KEYS = (("campaign", "num_candidates"), ("search", "networks"))
 
 
 def check_same_configuration(directory: RunDirectory, configuration: Configuration) -> None:
@@ -50,6 +50,19 @@ def check_same_campaign(
         _refuse(directory, differences)
     elif differences:
         logger.warning("%s: goes on all the same:\n  %s", directory.path, "\n  ".join(differences))
+
+
+def check_same_data(directory: RunDirectory, *, opened: CampaignOpened, then: OnDifference) -> None:
+    """Does a campaign that rests on the one in `directory` have its data? Raises RunDirectoryError, or warns."""
+    before = _last_opened(directory)
+    differences = data_differences(before.data, opened.data) if before is not None else []
+    if differences and then is OnDifference.REFUSE:
+        raise RunDirectoryError(
+            f"{directory.path}: its estimates are of other data than are there now: {'; '.join(differences)}; bring "
+            "back the data, or go on all the same with --force"
+        )
+    for line in differences:
+        logger.warning("%s: goes on all the same: %s", directory.path, line)
 
 
 def _refuse(directory: RunDirectory, differences: list[str]) -> None:

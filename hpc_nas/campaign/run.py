@@ -32,7 +32,7 @@ from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.promoter import Promoter
 from hpc_nas.campaign.provenance import opened_here
 from hpc_nas.campaign.restoring import restored_history, restored_progress, restored_state
-from hpc_nas.campaign.resume import OnDifference, check_same_campaign
+from hpc_nas.campaign.resume import OnDifference, check_same_campaign, check_same_data
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.campaign.warm_start import earlier_events
@@ -73,9 +73,12 @@ def run_campaign(
     run_dir: Path,
     opening: Opening = Opening.NEW,
     on_difference: OnDifference = OnDifference.REFUSE,
+    same_data_as: RunDirectory | None = None,
     console: Console | None = None,
 ) -> CampaignResult:
     """Run a campaign in `run_dir`, or take up the one that lies there; returns when it has ended.
+
+    `same_data_as` is the campaign that this one rests on, whose data it must have.
 
     Raises ConfigurationError, DataError, SpaceError, LaunchError before anything is trained, RunDirectoryError
     for a directory that is occupied (by a new one), empty (for one to be resumed), in use, or of another campaign,
@@ -93,6 +96,8 @@ def run_campaign(
     going_on = RunDirectory.open(run_dir) if resumed else None
     prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
+    if same_data_as is not None:
+        check_same_data(same_data_as, opened=opened, then=on_difference)
     directory = going_on or RunDirectory.create(run_dir)
     if resumed:
         check_same_campaign(directory, configuration, opened=opened, then=on_difference)

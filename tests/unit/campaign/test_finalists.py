@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hpc_nas.campaign import finalists
 from hpc_nas.campaign.finalists import (
     choose,
     finalists_configuration,
@@ -15,6 +16,8 @@ from hpc_nas.campaign.finalists import (
     stored_section,
 )
 from hpc_nas.campaign.opening import Opening
+from hpc_nas.campaign.provenance import opened_here
+from hpc_nas.campaign.resume import check_same_configuration
 from hpc_nas.configuration import Configuration, DataSection, FinalistsSection
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import CampaignClosed, CandidateDrawn, CandidateEnded, LedgerWriter
@@ -137,7 +140,7 @@ def test_what_lies_there_says_what_it_was_asked_for(five: RunDirectory) -> None:
 @pytest.mark.parametrize(
     ("wanted", "asked"),
     [
-        (configuration(count=3), "candidates 2, 1, 4 for 6 epochs"),
+        (configuration(count=1), "candidates 2 for 6 epochs"),
         (configuration(max_epochs=8.0), "candidates 2, 1 for 8 epochs"),
     ],
 )
@@ -149,6 +152,28 @@ def test_other_finalists_are_not_mixed_with_those_that_lie_there(
         RunDirectoryError, match=rf"finalists candidates 2, 1 for 6 epochs; asked for are {asked}: ask for"
     ):
         run_finalists(wanted, run_dir=five.path)
+
+
+def test_more_finalists_follow_those_that_lie_there(
+    five: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(five)
+    monkeypatch.setattr(finalists, "run_campaign", lambda finals, **_: finals)
+    more = run_finalists(configuration(count=3), run_dir=five.path)
+    assert isinstance(more, Configuration)
+    assert (more.campaign.num_candidates, more.finalists.origins) == (3, (2, 1, 4))
+    check_same_configuration(RunDirectory.open(five.finalists_dir), more)
+
+
+def test_finalists_are_not_trained_on_other_data_than_the_search_was(five: RunDirectory) -> None:
+    with LedgerWriter(five.ledger_path) as ledger:
+        ledger.append(opened_here(data={"fingerprint": "other"}, resumed=False))
+    small = configuration().model_copy(update={"data": DataSection(name="digits")})
+    with pytest.raises(
+        RunDirectoryError, match=r"of other data than are there now: fingerprint .* other there"
+    ):
+        run_finalists(small, run_dir=five.path)
+    assert not five.finalists_dir.exists()
 
 
 def test_finalists_of_a_complete_search_are_not_trained_with_other_settings_than_it_was(
