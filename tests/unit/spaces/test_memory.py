@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 
 from hpc_nas.spaces.description import describe_module
 from hpc_nas.spaces.memory import Footprint
-from hpc_nas.spaces.problem import Problem
+from hpc_nas.spaces.problem import Problem, TextProblem
 from hpc_nas.spaces.recipe import Recipe
 
 BATCH = 6
@@ -98,16 +99,30 @@ def test_estimate_is_near_what_torch_keeps_of_a_training_step(
     assert 0.8 * kept < BATCH * description.footprint.sample_bytes < 1.25 * kept
 
 
+def test_the_loss_over_a_vocabulary_is_part_of_it() -> None:
+    problem, some_space = TextProblem(vocabulary_size=10_000, sequence_length=35), space("lstm", max_size=90)
+    drawn, description = draw(some_space, problem, seed=2)
+    module = some_space.rebuild(drawn, problem).module.train()
+    tokens = torch.zeros(BATCH, problem.sequence_length, dtype=torch.long)
+    kept = kept_by(module, lambda: module(tokens, ())[0].flatten(0, 1), tokens.flatten())
+    assert 0.8 * kept < BATCH * description.footprint.sample_bytes < 1.25 * kept
+
+
 def kept_on_the_cpu(module: nn.Module, problem: Problem) -> int:
-    """Bytes that autograd keeps of a forward pass of a batch in training, the module's own left out."""
+    """Bytes that autograd keeps of a forward pass of a batch of images in training."""
+    images, labels = torch.randn(BATCH, *problem.input_shape), torch.zeros(BATCH, dtype=torch.long)
+    return kept_by(module, lambda: module(images), labels)
+
+
+def kept_by(module: nn.Module, logits: Callable[[], torch.Tensor], labels: torch.Tensor) -> int:
+    """Bytes that autograd keeps of a forward pass and its loss, the module's own left out."""
     storages: dict[int, torch.UntypedStorage] = {}
 
     def take(tensor: torch.Tensor) -> torch.Tensor:
         storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
-    images, labels = torch.randn(BATCH, *problem.input_shape), torch.zeros(BATCH, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(take, lambda tensor: tensor):
-        nn.functional.cross_entropy(module(images), labels).backward()
+        nn.functional.cross_entropy(logits(), labels).backward()
     own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
     return sum(storage.nbytes() for key, storage in storages.items() if key not in own)
