@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import mean
 
-from hpc_nas.report.figures.style import BLUE, ORANGE, TEAL, WINE, house_style, legend_below, new_axes, save
+from hpc_nas.report.figures.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    TEAL,
+    WINE,
+    house_style,
+    legend_below,
+    new_axes,
+    save,
+)
 from search_bench.agent import agent_figures
 from search_bench.epsilon import draw_epsilon
 from search_bench.plans import OWN_RULE, PRESETS, STRATEGIES
@@ -13,7 +23,15 @@ from search_bench.values import Results
 
 __all__ = ["draw_figures"]
 
-_LOOKS = dict(zip((*PRESETS, OWN_RULE), ((BLUE, "o"), (ORANGE, "s"), (TEAL, "^"), (WINE, "D")), strict=True))
+_LOOKS = dict(
+    zip(
+        (*PRESETS, OWN_RULE),
+        ((BLUE, "o"), (ORANGE, "s"), (TEAL, "^"), (INK, "v"), (WINE, "D")),
+        strict=True,
+    )
+)
+_TEXT_BELOW = ("menndl", "peng4nn-fast")
+"""They lie beside `none` and `peng4nn` nearly always."""
 
 
 def draw_figures(results: Results, directory: Path) -> list[Path]:
@@ -50,7 +68,7 @@ def _strategies(results: Results, directory: Path) -> list[Path]:
             (handles[preset],) = axes.plot(
                 mean(epochs), row, linestyle="none", marker=marker, color=colour, label=preset
             )
-            below = -13 if preset == "menndl" else 6  # it lies beside `none` nearly always
+            below = -13 if preset in _TEXT_BELOW else 6
             axes.annotate(
                 f"{mean(finals):.2f}",
                 (mean(epochs), row),

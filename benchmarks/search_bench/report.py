@@ -32,7 +32,8 @@ READING = """## How to read this
   much better the best found of the same strategy with the same seed is without stopping; negative: stopping found a
   better one. For `random` both see the same candidates; the other searches part as soon as an estimate differs.
 - Validated every epoch, not every half as in the paper: on two cores half epochs of networks this small come faster
-  than PEng4NN's fits, and decisions would come too late.
+  than PEng4NN's fits, and decisions would come too late. `peng4nn-fast` is the same rule with our solver, which fits
+  in a tenth of the time (`benchmarks/results/estimator/report.md`).
 - ± is the standard deviation over seeds; where there is one seed there is none.
 """
 
