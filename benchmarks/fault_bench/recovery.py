@@ -8,19 +8,20 @@ from typing import Any
 
 from fault_bench.values import NODE_LOSSES, Fault
 from hpc_nas.records.campaign_record import CampaignRecord
-from hpc_nas.records.ledger import Event, GroupStarted
+from hpc_nas.records.ledger import CandidateEnded, Event, GroupStarted
 
 
 def measured(fault: Fault, record: CampaignRecord, events: tuple[Event, ...]) -> Fault:
     """The fault with its time of recovery; NaN where another fault came in between, or nothing was left to train.
 
     A killed process, group or campaign is replaced: recovered as soon as as many trainers train as were lost, each in a
-    group that was started later. A lost node is not: recovered once what it trained is trained elsewhere.
+    group that was started later. A lost node is not: recovered once what it trained is trained elsewhere, or has
+    its outcome by what was found of it; behind a cut link a short training comes to its end.
     """
     if fault.overlapping:
         return fault
     if fault.kind in NODE_LOSSES:
-        again = _candidates_again(fault, record)
+        again = _candidates_again(fault, record, events)
     else:
         later = {e.group for e in events if isinstance(e, GroupStarted) and e.time_s > fault.time_s}
         starts = sorted(_trainers_start(record, groups=later))
@@ -66,13 +67,18 @@ def _trainers_start(record: CampaignRecord, *, groups: set[int]) -> Iterable[flo
     return first.values()
 
 
-def _candidates_again(fault: Fault, record: CampaignRecord) -> float:
-    """When the last of the candidates in training there was trained elsewhere."""
-    again: dict[int, float] = {}
+def _candidates_again(fault: Fault, record: CampaignRecord, events: tuple[Event, ...]) -> float:
+    """When the last of the candidates in training there was trained elsewhere, or had its outcome without."""
+    again = {
+        event.outcome.candidate: event.time_s
+        for event in events
+        if isinstance(event, CandidateEnded)
+        and event.outcome.candidate in fault.candidates
+        and event.time_s > fault.time_s
+    }
     for (group, _, candidate, _), began in first_batches(record).items():
         if candidate in fault.candidates and group not in fault.groups and began > fault.time_s:
             again[candidate] = min(began, again.get(candidate, math.inf))
-    # One that had its outcome already, found in its rank file, is not trained again.
     return max(again.values(), default=math.nan)
 
 

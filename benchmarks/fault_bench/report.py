@@ -90,7 +90,12 @@ def _times(storm: Storm) -> list[str]:
         if of_newest:
             row.append(_seconds([fault for fault in mine if fault.campaign in of_newest]))
         rows.append(
-            [*row, "its candidates train elsewhere" if kind in NODE_LOSSES else "as many trainers train"]
+            [
+                *row,
+                "its candidates train elsewhere, or have their outcomes"
+                if kind in NODE_LOSSES
+                else "as many trainers train",
+            ]
         )
     header = ["fault", "done", "median (p10 to p90; measured)"]
     if of_newest:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from hpc_nas.records.campaign_record import TABLES, CampaignRecord
-from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, GroupReported, GroupStarted
+from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, CandidateEnded, GroupReported, GroupStarted
+from hpc_nas.values import Outcome, Reason, State
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 STARTED = tuple(
@@ -72,6 +73,16 @@ def test_lost_node_has_recovered_once_the_last_of_its_candidates_trains_elsewher
     )
     fault = _fault(load, "node", time_s=20.0, groups=(0,), num_trainers=2, candidates=(1, 2))
     assert load("recovery").measured(fault, record, STARTED).recovered_s == 14.0
+
+
+def test_candidate_behind_a_cut_link_that_came_to_its_end_has_recovered_with_its_outcome(load: Load) -> None:
+    record = _record(attempts=[_attempt(0, rank=0, candidate=1, first=10.0)])
+    outcome = Outcome(
+        candidate=1, attempt=0, state=State.FINISHED, reason=Reason.FULL_BUDGET, estimate=90.0, epochs=4.0
+    )
+    ended = CandidateEnded(outcome=outcome, group=0, time_s=23.0)
+    fault = _fault(load, "link", time_s=20.0, groups=(0,), num_trainers=1, candidates=(1,))
+    assert load("recovery").measured(fault, record, (*STARTED, ended)).recovered_s == 3.0
 
 
 @pytest.mark.parametrize("kind", ["trainer", "link"])
