@@ -27,6 +27,9 @@ PARTS = {
     "after_campaign": "-> job end (archive, report, Parsl's end)",
 }
 
+START = ("before_campaign", "before_groups", "before_reports", "before_training")
+END = ("idle_at_end", "after_campaign")
+
 
 def write_report(results: Results, directory: Path, *, notice: str) -> Path:
     """report.md from results.json."""
@@ -143,6 +146,13 @@ def _chain(chain: Chain) -> list[str]:
         ],
     )
     lines += [*(f"- {text}" for text in chain.differences), ""] if chain.differences else []
+    starts = Spread.of([_seconds_of(share, START) for share in chain.chain])
+    ends = Spread.of([_seconds_of(share, END) for share in chain.chain])
+    lines += [
+        f"A job of the chain costs a trainer {starts.median:.1f} s at its start and {ends.median:.1f} s at its end "
+        "(medians), however long it is; these jobs are so short that this is much of them.",
+        "",
+    ]
     lines += _shares(
         [*chain.single, *chain.chain], names=["one job", *(f"job {i + 1}" for i in range(chain.jobs))]
     )
@@ -170,6 +180,10 @@ def _shares(found: list[Share], *, names: list[str]) -> list[str]:
         for part, text in PARTS.items()
     ]
     return table(["share of a trainer's time", *names], rows)
+
+
+def _seconds_of(share: Share, parts: tuple[str, ...]) -> float:
+    return sum(share.allocation_s * getattr(share, part) / 100 for part in parts)
 
 
 def _trainer_s(found: tuple[Share, ...]) -> str:
