@@ -48,8 +48,7 @@ def finalists(
     from hpc_nas.report.finalists import finalists_of, finalists_table
 
     configuration = read_configuration(RunDirectory.open(run_dir).configuration_path)
-    nothing_said = count is None and max_epochs is None
-    own = (stored_section(run_dir) if nothing_said else None) or configuration.finalists
+    own = stored_section(run_dir) or configuration.finalists
     wanted = own.model_copy(
         update={
             "count": count or own.count or DEFAULT_COUNT,

@@ -102,7 +102,7 @@ def _times(storm: Storm) -> list[str]:
         )
     header = ["fault", "done", "median (p10 to p90; measured)"]
     if of_newest:
-        header.append(f"in the last {len(of_newest)} campaigns ({newest[:7]})")
+        header.append(f"in the last {len(of_newest)} campaigns ({newest[:7]}{newest[40:]})")
     lines = [
         "Seconds from the fault until training goes on. Not measured where another fault came in between.",
         "",

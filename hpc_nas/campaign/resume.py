@@ -6,10 +6,11 @@ import logging
 from enum import StrEnum
 
 from hpc_nas.campaign.differences import data_differences, setting_differences
-from hpc_nas.configuration import Configuration, read_configuration
+from hpc_nas.configuration import Configuration, SearchSection, read_configuration
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import CampaignOpened, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.search.given import networks_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class OnDifference(StrEnum):
 
 
 # What may differ when a campaign goes on: where it runs, how many candidates it is to have in all, and what is done
-# with the best of them. A list of networks may be longer; `given` itself refuses one that begins otherwise.
+# with the best of them. A list of networks may have become longer.
 _FREE_TABLES = ("platform", "group", "checkpoints", "finalists")
 _FREE_KEYS = (("campaign", "num_candidates"), ("search", "networks"))
 
@@ -85,7 +86,19 @@ def _configurations(directory: RunDirectory, configuration: Configuration) -> li
     stored = read_configuration(directory.configuration_path)
     before, now = stored.model_dump(mode="json"), configuration.model_dump(mode="json")
     tables = [table for table in before if table not in _FREE_TABLES]
-    return setting_differences(before, now, tables=tables, free_keys=_FREE_KEYS)
+    differences = setting_differences(before, now, tables=tables, free_keys=_FREE_KEYS)
+    return differences if differences else _networks(stored.search, configuration.search)
+
+
+def _networks(before: SearchSection, now: SearchSection) -> list[str]:
+    """Of two lists for the strategy `given`: the new one has to begin with the old one, seeds and all."""
+    if before.name != "given":
+        return []
+    old, new = (networks_of(str(section.options["networks"])) for section in (before, now))
+    if new[: len(old)] == old:
+        return []
+    first = next((place for place, each in enumerate(old) if new[place : place + 1] != (each,)), 0)
+    return [f"[search] networks: another one at place {first} of {len(old)} there, {len(new)} now"]
 
 
 def _codes(before: CampaignOpened, now: CampaignOpened) -> list[str]:

@@ -102,7 +102,7 @@ class EstimatorRank:
         while (item := self._reports.poll()) is not None:
             trainer, report = item
             if isinstance(report, Ring):
-                self._rows.ring(trainer)
+                self._rows.ring(trainer, report)
             elif isinstance(report, Left):
                 self._on_left(trainer, report)
             elif isinstance(report, Saved) and (found := self._interruptions.saved(report)) is not None:
@@ -123,7 +123,7 @@ class EstimatorRank:
         if not self._crew.left(trainer, key=key):
             return  # it was given up, and woke up after all: it has its end
         self._place()  # first of all: the freed trainer goes on
-        for observation, lag_s in self._rows.read_file_of(trainer):  # they come before its conclusion
+        for observation, lag_s in self._rows.read_of(trainer):  # they come before its conclusion
             self._take_row(observation, lag_s=lag_s)
         if report.state in INTERRUPTED:
             self._interruptions.left(trainer, report)

@@ -19,6 +19,11 @@ logger = logging.getLogger(__name__)
 SCAN_INTERVAL_S = 0.25
 
 
+def age_of(observation: Observation, *, now: float) -> float:
+    """Seconds since it was written; NaN for a carried row, which was written long after it was measured."""
+    return math.nan if observation.carried else now - observation.time_s
+
+
 class ObservationReaders:
     """Readers of all rank files in a directory.
 
@@ -34,7 +39,11 @@ class ObservationReaders:
         self._next_scan = 0.0
 
     def read(self, path: Path) -> Iterator[tuple[Observation, float]]:
-        """(observation, seconds from its time_s to now) for the rows that are new in one file."""
+        """(observation, seconds from its time_s to now) for the rows that are new in one file.
+
+        None in a file that is still being born. Raises RecordError for a file that is missing or not of this layout,
+        ValueError for a row that can't be.
+        """
         reader = self._readers.get(path)
         if reader is None:
             reader = self._open(path)
@@ -44,8 +53,7 @@ class ObservationReaders:
         now = time.time()
         for row in rows:
             observation = observation_from_row(row)
-            # A carried row was written long after it was measured.
-            yield observation, math.nan if observation.carried else now - observation.time_s
+            yield observation, age_of(observation, now=now)
 
     def scan(self, *, rung: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
         """New rows of files outside `rung`, at most every SCAN_INTERVAL_S."""
@@ -71,19 +79,12 @@ class ObservationReaders:
             reader.close()
 
     def _open(self, path: Path) -> RowFileReader | None:
-        try:
-            reader = RowFileReader.try_open(path)
-        except RecordError as error:
-            logger.warning("not a rank file, ignored from now on: %s", error)
-            self._foreign.add(path)
-            return None
+        reader = RowFileReader.try_open(path)
         if reader is None:
             return None
         if not _holds_observations(reader):
-            logger.warning("%s holds no observations of this layout, ignored from now on", path)
             reader.close()
-            self._foreign.add(path)
-            return None
+            raise RecordError(f"{path}: holds no observations of this layout")
         self._readers[path] = reader
         return reader
 

@@ -1,12 +1,23 @@
-"""New rows of a group: those of its trainers, who ring for them, at once, those of foreign files now and then."""
+"""New rows of a group: those of its trainers, who ring for them, at once, those of foreign files now and then.
+
+A trainer's rows are read from its file. Where the file system does not show them there while the trainer goes on
+(HDF5's SWMR asks for what POSIX promises, and not every network file system keeps it), they are those that came with
+its rings: the file stays the record, and is read once its writer has left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Iterator, Mapping
 
-from hpc_nas.group.readers import ObservationReaders
+from hpc_nas.errors import RecordError
+from hpc_nas.group.readers import ObservationReaders, age_of
+from hpc_nas.group.wire import Ring
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.values import Observation
+
+logger = logging.getLogger(__name__)
 
 
 class Rows:
@@ -19,23 +30,60 @@ class Rows:
         self._readers = ObservationReaders(files.rank_files_dir, own=files.rank_file_path(own_rank))
         self._paths = {rank: files.rank_file_path(rank) for rank in range(own_rank)}
         self._all_rung = frozenset(self._paths.values())
-        self._rung: set[int] = set()
+        self._rung: dict[int, list[Ring]] = {}
+        self._num_taken = dict.fromkeys(self._paths, 0)
+        self._unseen: set[int] = set()  # trainers whose files do not show their rows
 
-    def ring(self, trainer: int) -> None:
+    def ring(self, trainer: int, ring: Ring) -> None:
         """This trainer says that it has written."""
-        self._rung.add(trainer)
+        self._rung.setdefault(trainer, []).append(ring)
 
     def read(self) -> Iterator[tuple[Observation, float]]:
         """What is new."""
         for trainer in tuple(self._rung):
-            yield from self.read_file_of(trainer)
+            yield from self.read_of(trainer)
         yield from self._readers.scan(rung=self._all_rung)
 
-    def read_file_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
-        """What is new in this trainer's file."""
-        self._rung.discard(trainer)
-        return self._readers.read(self._paths[trainer])
+    def read_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
+        """What is new of this trainer: all that it has rung for, and more where its file shows more."""
+        rung = self._rung.pop(trainer, [])
+        if trainer not in self._unseen:
+            yield from self._read_file_of(trainer, rung={ring.index: ring.row for ring in rung})
+        for ring in rung:
+            if ring.index >= self._num_taken[trainer]:
+                self._give_up_on_file_of(trainer, why=f"row {ring.index} is not there")
+                self._num_taken[trainer] = ring.index + 1
+                yield ring.row, age_of(ring.row, now=time.time())
 
     def close(self) -> None:
         """Close all files."""
         self._readers.close()
+
+    def _read_file_of(
+        self, trainer: int, *, rung: Mapping[int, Observation]
+    ) -> Iterator[tuple[Observation, float]]:
+        try:
+            for row, age_s in self._readers.read(self._paths[trainer]):
+                index = self._num_taken[trainer]
+                if index in rung and not _same(row, rung[index]):
+                    self._give_up_on_file_of(trainer, why=f"row {index} is another one there")
+                    return
+                self._num_taken[trainer] += 1
+                yield row, age_s
+        except (RecordError, ValueError) as error:  # a row whose bytes have not come is none that can be
+            self._give_up_on_file_of(trainer, why=str(error))
+
+    def _give_up_on_file_of(self, trainer: int, *, why: str) -> None:
+        if trainer not in self._unseen:
+            self._unseen.add(trainer)
+            logger.warning(
+                "%s does not show its rows while they are written (%s); from now on they come by message, and the "
+                "file is read once its writer has left. With a node-local [platform] scratch they are read in situ",
+                self._paths[trainer],
+                why,
+            )
+
+
+def _same(one: Observation, other: Observation) -> bool:
+    """NaN where the other has NaN, too."""
+    return one.model_dump_json() == other.model_dump_json()

@@ -115,8 +115,8 @@ class TrainerRank:
         self._report(Taken(candidate=candidate.number, attempt=attempt))
 
         def on_observation(observation: Observation) -> None:
-            file.append_observation(observation)
-            self._report(Ring())
+            index = file.append_observation(observation)
+            self._report(Ring(index=index, row=observation))
 
         weights = self._graduation.weights()
         end = train(

@@ -15,7 +15,7 @@ from mpi4py import MPI
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from hpc_nas.group.assignment import Assignment
-from hpc_nas.values import Reason, State
+from hpc_nas.values import Observation, Reason, State
 
 BUFFER_BYTES = 1 << 16
 COMMAND_TAG, REPORT_TAG = 11, 12
@@ -74,9 +74,14 @@ class Taken(_Message):
 
 
 class Ring(_Message):
-    """Report: new rows lie in this trainer's file."""
+    """Report: this row lies in this trainer's file, at this place among its observations.
+
+    The row comes along for file systems that do not show it to a reader while its writer goes on.
+    """
 
     kind: Literal["ring"] = "ring"
+    index: int
+    row: Observation
 
 
 class Saved(_Message):

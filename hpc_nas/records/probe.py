@@ -31,6 +31,7 @@ class SwmrProbe:
 
     ok: bool
     message: str
+    kept: bool = False  # locks hold, and once its writer has left, a file has all its rows
     append_flush_s: float = math.nan
     visible_s: float = math.nan  # from before the append to the reader's having the row
 
@@ -87,13 +88,20 @@ def _exchange(path: Path) -> SwmrProbe:
         return SwmrProbe(
             ok=False,
             message=f"{path.parent}: another process does not see the rows that are written: {reason[0]}",
+            kept=_has_kept(path, num_rows=len(appends)),
         )
     return SwmrProbe(
         ok=True,
         message=f"{_NUM_ROWS} rows written here were seen by another process",
+        kept=True,
         append_flush_s=statistics.median(appends),
         visible_s=statistics.median(visible),
     )
+
+
+def _has_kept(path: Path, *, num_rows: int) -> bool:
+    with RowFileReader(path) as reader:
+        return bool(reader.read_all(_TABLE)["number"].tolist() == list(range(num_rows)))
 
 
 def _watch(path: str) -> None:

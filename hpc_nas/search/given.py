@@ -12,7 +12,7 @@ from hpc_nas.search.seeding import candidate_seed
 from hpc_nas.search.strategy import Strategy, Supply
 from hpc_nas.values import Candidate, Outcome
 
-__all__ = ["Given", "GivenNetwork", "as_option", "given"]
+__all__ = ["Given", "GivenNetwork", "as_option", "given", "networks_of"]
 
 
 class GivenNetwork(BaseModel):
@@ -32,6 +32,11 @@ def as_option(networks: Sequence[GivenNetwork]) -> str:
     return _NETWORKS.dump_json(tuple(networks)).decode()
 
 
+def networks_of(option: str) -> tuple[GivenNetwork, ...]:
+    """What the option `networks` lists. Raises pydantic.ValidationError for a text that is no such list."""
+    return _NETWORKS.validate_json(option)
+
+
 def given(context: SearchContext, *, networks: str) -> Strategy:
     """`networks` is a JSON list of `{"parameters": {...}, "seed": N}`, the seed as wanted.
 
@@ -39,7 +44,7 @@ def given(context: SearchContext, *, networks: str) -> Strategy:
     apply, and nothing is learnt. Raises ConfigurationError for a text that is no such list.
     """
     try:
-        found = _NETWORKS.validate_json(networks)
+        found = networks_of(networks)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import optuna
@@ -31,13 +31,15 @@ from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
 from hpc_nas.search.strategy import NothingLeft, Strategy, Supply
 from hpc_nas.spaces.description import Description
-from hpc_nas.spaces.space import CollapsedShape
+from hpc_nas.spaces.space import CollapsedShape, Parameters
 from hpc_nas.values import Candidate, Outcome
 
 __all__ = ["OptunaStrategy"]
 
 _MAX_REPEATS = 40
 """After so many repetitions for one candidate the space is taken to hold little else: one is trained again."""
+_MAX_GUIDED_REPEATS = 10
+"""Of these by the sampler, which may take long, and insist; the others are random."""
 
 
 class OptunaStrategy(Strategy):
@@ -91,11 +93,11 @@ class OptunaStrategy(Strategy):
             while (
                 len(thrown_away) <= self._max_redraws and time.monotonic() < end_s and not self._is_exhausted
             ):
-                trial = self._begin_draw(number, redraw=len(thrown_away))
+                insists = in_vain.num_repeated >= _MAX_GUIDED_REPEATS
+                trial = self._begin_draw(number, redraw=len(thrown_away), guided=not insists)
                 try:
-                    description = self._draw(trial)
-                    if not self._may_repeat(in_vain):
-                        self._repeats.check(trial.params)
+                    check = None if self._may_repeat(in_vain) else self._repeats.check
+                    description = self._draw(trial, check=check)
                 except CollapsedShape as error:
                     in_vain.add(error)
                     thrown_away.append(trial)
@@ -167,8 +169,8 @@ class OptunaStrategy(Strategy):
             self._repeats.add(candidate.parameters)
             self._sampling.told(self._study.get_trials(deepcopy=False)[-1])
 
-    def _draw(self, trial: Trial) -> Description:
-        description = self._context.space.draw(trial, self._context.problem)
+    def _draw(self, trial: Trial, *, check: Callable[[Parameters], None] | None = None) -> Description:
+        description = self._context.space.draw(trial, self._context.problem, check=check)
         self._limits.check(description)
         self._sampling.check(trial)
         return description
@@ -181,9 +183,9 @@ class OptunaStrategy(Strategy):
             or len(in_vain) >= self._max_redraws // 2
         )
 
-    def _begin_draw(self, number: int, *, redraw: int) -> Trial:
+    def _begin_draw(self, number: int, *, redraw: int, guided: bool = True) -> Trial:
         seed = draw_seed(self._context.seed, number, redraw, num_learnt=self._num_learnt)
-        guided = redraw <= self._sampling.max_guided_redraws
+        guided = guided and redraw <= self._sampling.max_guided_redraws
         with _quiet():
             self._study.sampler = self._sampling.sampler(seed) if guided else RandomSampler(seed=seed)
             trial = self._study.ask()

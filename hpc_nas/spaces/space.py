@@ -97,15 +97,20 @@ class Space:
             raise self._error(f"returned {seen}, not a torch module or a Network", trial.params, problem)
         return result
 
-    def draw(self, trial: BaseTrial, problem: AnyProblem) -> Description:
+    def draw(
+        self, trial: BaseTrial, problem: AnyProblem, *, check: Callable[[Parameters], None] | None = None
+    ) -> Description:
         """Draw a network from `trial` on the meta device, check that it fits the problem, and describe it.
 
+        `check` is shown what was drawn before the rest, which takes longer; what it raises goes through.
         Raises CollapsedShape as `build`; SpaceError also for a network that does not give what `Network` says,
         and for parameters that JSON does not carry.
         """
         put_off_compiler()
         with torch.device("meta"):
             network = self.build(trial, problem)
+            if check is not None:
+                check(trial.params)
             try:
                 description = describe_module(network.module, problem, recipe=network.recipe)
             except Exception as error:

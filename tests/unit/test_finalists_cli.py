@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hpc_nas.campaign import finalists
 from hpc_nas.configuration import Configuration
+from hpc_nas.errors import RunDirectoryError
 from tests.unit.cli_harness import invoke, move_apart, refusal, started_run, write_campaign
 
 
@@ -51,3 +53,27 @@ def test_search_that_measured_nothing_is_told(tmp_path: Path) -> None:
     assert done.code == 2
     assert "none of its 0 ended candidates has an estimate, so there are no finalists" in done.err
     assert not directory.finalists_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ([], "2 for 100.0"),
+        (["--count=5"], "5 for 100.0"),
+        (["--max-epochs=6"], "2 for 6.0"),
+    ],
+)
+def test_what_is_not_said_is_as_for_those_that_lie_there(
+    said: list[str], asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(configuration: Configuration, **_: object) -> None:
+        section = configuration.finalists
+        raise RunDirectoryError(f"{section.count} for {section.max_epochs}")
+
+    monkeypatch.setattr(finalists, "run_finalists", tell)
+    directory = started_run(tmp_path / "run", Configuration())
+    there = Configuration.model_validate(
+        {"training": {"max_epochs": 100.0}, "finalists": {"origins": (3, 1)}}
+    )
+    started_run(directory.finalists_dir, there)
+    assert refusal("finalists", directory.path, *said, tree=tmp_path) == asked

@@ -13,6 +13,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import CampaignOpened, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.search.given import GivenNetwork, as_option
 
 
 def stored(path: Path, **tables: Any) -> tuple[RunDirectory, Configuration]:
@@ -28,6 +29,30 @@ def test_same_configuration_goes_on(tmp_path: Path) -> None:
     before = directory.configuration_path.read_bytes()
     check_same_configuration(directory, configuration)
     assert directory.configuration_path.read_bytes() == before
+
+
+def given(*widths: int, seed: int = 1) -> dict[str, str]:
+    networks = [GivenNetwork(parameters={"width": width}, seed=seed) for width in widths]
+    return {"name": "given", "networks": as_option(networks)}
+
+
+def test_a_list_of_networks_may_have_become_longer(tmp_path: Path) -> None:
+    directory, _ = stored(tmp_path / "run", search=given(4, 5))
+    check_same_configuration(directory, Configuration.model_validate({"search": given(4, 5, 6)}))
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (given(4, 6, 5), "another one at place 1 of 2 there, 3 now"),
+        (given(4), "another one at place 1 of 2 there, 1 now"),
+        (given(4, 5, seed=2), "another one at place 0 of 2 there, 2 now"),
+    ],
+)
+def test_another_list_of_networks_is_another_campaign(tmp_path: Path, now: dict[str, str], said: str) -> None:
+    directory, _ = stored(tmp_path / "run", search=given(4, 5))
+    with pytest.raises(RunDirectoryError, match=rf"\[search\] networks: {said}$"):
+        check_same_configuration(directory, Configuration.model_validate({"search": now}))
 
 
 def test_every_difference_is_named_and_nothing_is_changed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.disks import tiny_disk
 def test_good_directory_is_measured_and_left_clean(tmp_path: Path) -> None:
     found = probe_swmr(tmp_path)
     assert found.ok, found.message
+    assert found.kept
     assert 0.0 < found.append_flush_s < 1.0
     assert 0.0 < found.visible_s < 1.0
     assert list(tmp_path.iterdir()) == []
@@ -28,7 +29,9 @@ def assert_failed(found: SwmrProbe, *, saying: str) -> None:
 
 
 def test_missing_directory_is_a_finding(tmp_path: Path) -> None:
-    assert_failed(probe_swmr(tmp_path / "nowhere"), saying="nowhere")
+    found = probe_swmr(tmp_path / "nowhere")
+    assert_failed(found, saying="nowhere")
+    assert not found.kept
 
 
 def test_full_disk_is_a_finding(tmp_path: Path) -> None:
@@ -38,7 +41,9 @@ def test_full_disk_is_a_finding(tmp_path: Path) -> None:
 
 def test_reader_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe_module.sys, "executable", "/bin/false")
-    assert_failed(probe_swmr(tmp_path), saying="another process does not see the rows")
+    found = probe_swmr(tmp_path)
+    assert_failed(found, saying="another process does not see the rows")
+    assert found.kept
 
 
 def test_reader_that_hangs_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

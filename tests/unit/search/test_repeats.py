@@ -63,9 +63,9 @@ def test_where_nothing_else_is_left_one_is_trained_again(name: str) -> None:
 @pytest.mark.parametrize("name", ["random", "tpe", "regularized-evolution"])
 def test_repeats_can_be_asked_for(name: str) -> None:
     some_strategy = over_six(name, train_repeats=True)
-    candidates = [some_strategy.ask(number) for number in range(12)]
-    assert not any(candidate.redraws for candidate in candidates)
-    assert len({tuple(candidate.parameters.items()) for candidate in candidates}) <= len(SIX)
+    drawn = [some_strategy.ask(number) for number in range(7)]
+    assert not any(candidate.redraws for candidate in drawn)
+    assert len({tuple(candidate.parameters.items()) for candidate in drawn}) < len(SIX)
 
 
 def test_what_is_in_flight_or_from_an_earlier_campaign_is_known() -> None:
