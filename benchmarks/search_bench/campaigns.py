@@ -23,8 +23,9 @@ from hpc_nas.values import Candidate
 from search_bench.plans import Plan
 from search_bench.values import Conditions, Measured, Pick
 
-__all__ = ["conditions", "final_accuracy", "measure"]
+__all__ = ["NUM_PICKS", "conditions", "final_accuracy", "measure", "picks"]
 
+NUM_PICKS = 3
 CAMPAIGN_FILE = Path(__file__).with_name("digits.toml")
 
 
@@ -56,7 +57,7 @@ def measure(plan: Plan, *, run_dir: Path) -> Measured:
         outcomes=summary.outcomes,
         reasons=summary.reasons,
         redraws=int(record.candidates["redraws"].sum()),
-        pick=_pick(record),
+        picks=picks(record),
         numbers=tuple(done["number"].tolist()),
         estimates=tuple(done["estimate"].tolist()),
         accuracies=tuple(done["best_accuracy"].tolist()),
@@ -69,18 +70,19 @@ def _write_prose(path: Path) -> Path:
     return path
 
 
-def _pick(record: CampaignRecord) -> Pick | None:
-    ranked = ranking(record)
-    if not len(ranked):
-        return None
-    best = ranked[0]
-    to_the_end = float(best["epochs"]) >= float(record.configuration["training"]["max_epochs"])
+def picks(record: CampaignRecord) -> tuple[Pick, ...]:
+    """The NUM_PICKS candidates with the highest estimates, as `[finalists]` takes them."""
+    return tuple(_picked(record, row) for row in ranking(record)[:NUM_PICKS])
+
+
+def _picked(record: CampaignRecord, row: np.void) -> Pick:
+    to_the_end = float(row["epochs"]) >= float(record.configuration["training"]["max_epochs"])
     return Pick(
-        candidate=int(best["number"]),
-        estimate=float(best["estimate"]),
-        spread=float(best["spread"]),
-        final=float(best["best_accuracy"]) if to_the_end else final_accuracy(record, int(best["number"])),
-        macs=int(best["macs"]),
+        candidate=int(row["number"]),
+        estimate=float(row["estimate"]),
+        spread=float(row["spread"]),
+        final=float(row["best_accuracy"]) if to_the_end else final_accuracy(record, int(row["number"])),
+        macs=int(row["macs"]),
     )
 
 

@@ -16,7 +16,7 @@ from hpc_nas.spaces import Problem
 from hpc_nas.spaces.description import Description
 from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.registry import load_space
-from hpc_nas.spaces.space import Space
+from hpc_nas.spaces.space import Parameters, Space
 from hpc_nas.values import Candidate, Outcome, Reason, State
 from search_bench.values import Costs, DrawCost
 
@@ -34,8 +34,12 @@ PROBLEM = Problem(channels=3, height=32, width=32, num_classes=10)
 class Undescribed(Space):
     """Draws without building anything, so that what is measured is the strategy alone."""
 
-    def draw(self, trial: BaseTrial, problem: AnyProblem) -> Description:
+    def draw(
+        self, trial: BaseTrial, problem: AnyProblem, *, check: Callable[[Parameters], None] | None = None
+    ) -> Description:
         self.function(trial, problem)
+        if check is not None:
+            check(trial.params)
         return Description(num_parameters=1, num_layers=1, macs=1)
 
 

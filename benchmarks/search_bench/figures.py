@@ -46,16 +46,13 @@ def _agent(results: Results, directory: Path) -> list[Path]:
 
 
 def _strategies(results: Results, directory: Path) -> list[Path]:
-    campaigns = [
-        one for one in results.campaigns.values() if one.plan.part == STRATEGIES and one.pick is not None
-    ]
+    campaigns = [one for one in results.campaigns.values() if one.plan.part == STRATEGIES and one.picks]
     if not campaigns:
         return []
     groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for one in campaigns:
-        assert one.pick is not None
         groups.setdefault((one.plan.strategy, one.plan.preset), []).append(
-            (one.epochs_trained, one.pick.final)
+            (one.epochs_trained, one.picks[0].final)
         )
     with house_style():
         figure, axes = new_axes(height_inches=4.2)

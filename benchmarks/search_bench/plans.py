@@ -11,6 +11,7 @@ __all__ = [
         "FREE",
         "FULL",
         "GENERATIONS",
+        "GRID",
         "OWN_RULE",
         "PAIRS",
         "PARTS",
@@ -25,6 +26,7 @@ __all__ = [
 SPACES, STRATEGIES, EPSILON, GENERATIONS = "spaces", "strategies", "epsilon", "generations"
 PARTS = (STRATEGIES, SPACES, EPSILON, GENERATIONS)
 OWN_RULE = "own rule"
+GRID = "grid"
 
 FREE = ("random", "tpe", "nsga2", "regularized-evolution", "metaqnn")
 """Strategies that leave the rule to the user."""
@@ -95,7 +97,7 @@ def plans(scale: Scale) -> list[Plan]:
             for strategy, preset in _combinations(REPEATED if seed > 1 else FREE + PAIRS)
         ),
         # Its space has to be finite, which random-cnn with its learning rate is not.
-        *(_plan(STRATEGIES, "grid", preset, space="nas-bench-201", settings=size) for preset in PRESETS),
+        *(_plan(STRATEGIES, GRID, preset, space="nas-bench-201", settings=size) for preset in PRESETS),
         *(_plan(SPACES, "random", "none", space=space, settings=few) for space in SMALL),
         *(_plan(EPSILON, "metaqnn", preset, space="metaqnn", settings=agent) for preset in PRESETS[:2]),
         # Their asynchronous counterparts are among the strategies: same seed, same preset.

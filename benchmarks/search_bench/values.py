@@ -21,7 +21,7 @@ class Conditions(Value):
 
 
 class Pick(Value):
-    """The candidate that the search would name its best, by estimate; accuracies in percent.
+    """A candidate that the search names one of its best, by estimate; accuracies in percent.
 
     `final` is the best validation accuracy that it reaches with the full budget: trained to the end once more with
     the same seed where it was stopped.
@@ -35,7 +35,7 @@ class Pick(Value):
 
 
 class Measured(Value):
-    """One campaign's figures; `accuracies` and `macs` of the evaluated candidates by number."""
+    """One campaign's figures; `accuracies` and `macs` of the evaluated candidates by number, `picks` best first."""
 
     plan: Plan
     conditions: Conditions
@@ -46,7 +46,7 @@ class Measured(Value):
     outcomes: dict[str, int]
     reasons: dict[str, int]
     redraws: int
-    pick: Pick | None
+    picks: tuple[Pick, ...]
     numbers: tuple[int, ...]
     estimates: tuple[Number, ...]
     accuracies: tuple[Number, ...]

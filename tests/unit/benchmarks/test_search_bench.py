@@ -42,7 +42,10 @@ def test_regret_is_against_the_same_strategy_and_seed_without_stopping(load: Loa
         _measured(load, "random", "peng4nn", seed=1, final=99.0, epochs=1.0, elapsed_s=1.0),
     ]
     text = _report(load, found, tmp_path)
-    assert "| tpe | peng4nn | 2 | 91.00 ± 2.83 | 0.00 ± 1.41 | 62.5 ± 17.7 | 0.60 ± 0.14 |" in text
+    assert (
+        "| tpe | peng4nn | 2 | 91.00 ± 2.83 | 0.00 ± 1.41 | -0.50 ± 1.41 | 62.5 ± 17.7 | 0.60 ± 0.14 |"
+        in text
+    )
     assert "| random | peng4nn | 1 | 99.00 |" not in text, "there is nothing to compare it with"
     assert (tmp_path / "strategies.png").stat().st_size > 5000
 
@@ -99,7 +102,10 @@ def _measured(
         outcomes={"finished": 2},
         reasons={},
         redraws=0,
-        pick=values.Pick(candidate=0, estimate=final, spread=1.0, final=final, macs=1),
+        picks=tuple(
+            values.Pick(candidate=number, estimate=final - number, spread=1.0, final=reached, macs=1)
+            for number, reached in enumerate((final, final + 0.5))
+        ),
         numbers=(0, 1),
         estimates=(final, 1.0),
         accuracies=(final, 1.0),
