@@ -55,8 +55,10 @@ class Job:
         values = submission(directory / "run", command=(str(stand_in),), working_dir=directory)
         script = directory / "job.sbatch"
         script.write_text(job_script(configuration(PLAIN), values))
+        # Tests that run in a shell's background have SIGINT ignored, which bash hands on and can't trap.
+        line = ["env", "--default-signal=INT", "bash", str(script)]
         self.process = subprocess.Popen(
-            ["bash", script], start_new_session=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+            line, start_new_session=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         _wait_for(lambda: bool(self.read("pid")), what="the campaign's start")
 
