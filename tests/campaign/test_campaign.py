@@ -79,7 +79,7 @@ def test_campaign_under_another_launchers_leftovers_ends_in_an_archive(tmp_path:
 
 def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=12")
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=40")
     process = start(line)
     wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
     family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
@@ -90,7 +90,7 @@ def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) 
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     ended = Counter(e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended")
-    assert ended == Counter(range(12))
+    assert ended == Counter(range(40))
     set_back = [e for e in events(run_dir) if e["event"] in ("attempt_lost", "attempt_interrupted")]
     assert set_back
     assert not any(e.get("charged") or e.get("suspect") for e in set_back)
