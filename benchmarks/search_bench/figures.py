@@ -7,6 +7,7 @@ from statistics import mean
 
 from hpc_nas.report.figures.style import (
     BLUE,
+    FAINT,
     INK,
     ORANGE,
     TEAL,
@@ -26,7 +27,7 @@ __all__ = ["draw_figures"]
 _LOOKS = dict(
     zip(
         (*PRESETS, OWN_RULE),
-        ((BLUE, "o"), (ORANGE, "s"), (TEAL, "^"), (INK, "v"), (WINE, "D")),
+        ((BLUE, "o"), (ORANGE, "s"), (TEAL, "^"), (INK, "v"), (FAINT, "P"), (WINE, "D")),
         strict=True,
     )
 )

@@ -33,8 +33,8 @@ FREE = ("random", "tpe", "nsga2", "regularized-evolution", "metaqnn")
 PAIRS = ("asha", "hyperband", "bohb")
 """Strategies that bring their rule."""
 REPEATED = ("random", "tpe", "nsga2")
-PRESETS = ("none", "peng4nn", "menndl", "peng4nn-fast")
-"""The last is PEng4NN with our solver: the paper's own fits take about as long as an epoch of networks this small."""
+PRESETS = ("none", "peng4nn", "menndl", "peng4nn-fast", "adaptive")
+"""`peng4nn-fast` is PEng4NN by our solver: the paper's fits take about as long as an epoch of networks this small."""
 
 SMALL: dict[str, dict[str, Setting]] = {
     "random-cnn": {"max_conv_layers": 3, "max_filters": 16, "batch_size": 64},

@@ -36,7 +36,7 @@ READING = """## How to read this
   `[finalists] count = 3` does, and the best of these is taken.
 - Validated every epoch, not every half as in the paper: on two cores half epochs of networks this small come faster
   than PEng4NN's fits, and decisions would come too late. `peng4nn-fast` is the same rule with our solver, which fits
-  in a tenth of the time (`benchmarks/results/estimator/report.md`).
+  in a tenth of the time (`benchmarks/results/estimator/report.md`). `adaptive` is our own rule, which pauses.
 - ± is the standard deviation over seeds; where there is one seed there is none.
 """
 
