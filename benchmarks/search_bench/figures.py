@@ -56,7 +56,7 @@ def _strategies(results: Results, directory: Path) -> list[Path]:
             (one.epochs_trained, one.picks[0].final)
         )
     with house_style():
-        figure, axes = new_axes(height_inches=4.2)
+        figure, axes = new_axes(height_inches=5.6)
         handles = {}
         names = list(dict.fromkeys(strategy for strategy, _ in groups))
         for (strategy, preset), points in groups.items():
