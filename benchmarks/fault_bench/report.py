@@ -146,8 +146,8 @@ def _chain(chain: Chain) -> list[str]:
         ],
     )
     lines += [*(f"- {text}" for text in chain.differences), ""] if chain.differences else []
-    starts = Spread.of([_seconds_of(share, START) for share in chain.chain])
-    ends = Spread.of([_seconds_of(share, END) for share in chain.chain])
+    starts = Spread.of([_seconds_of(share, *START) for share in chain.chain])
+    ends = Spread.of([_seconds_of(share, *END) for share in chain.chain])
     lines += [
         f"A job of the chain costs a trainer {starts.median:.1f} s at its start and {ends.median:.1f} s at its end "
         "(medians), however long it is; these jobs are so short that this is much of them.",
@@ -175,14 +175,14 @@ def _shares(found: list[Share], *, names: list[str]) -> list[str]:
     rows = [
         [
             text,
-            *(f"{getattr(s, part):.1f} % ({s.allocation_s * getattr(s, part) / 100:.1f} s)" for s in found),
+            *(f"{getattr(s, part):.1f} % ({_seconds_of(s, part):.1f} s)" for s in found),
         ]
         for part, text in PARTS.items()
     ]
     return table(["share of a trainer's time", *names], rows)
 
 
-def _seconds_of(share: Share, parts: tuple[str, ...]) -> float:
+def _seconds_of(share: Share, *parts: str) -> float:
     return sum(share.allocation_s * getattr(share, part) / 100 for part in parts)
 
 

@@ -52,7 +52,10 @@ class Sampling(ABC):
         """A trial has ended: COMPLETE with its values, or FAIL. Those that collapsed are not told."""
 
     def check(self, trial: Trial) -> None:  # noqa: B027  # most take every network
-        """A network has been drawn. Raises CollapsedShape, `what: why`, to have another one drawn in its place."""
+        """A network has been drawn. Raises CollapsedShape, `what: why`, to have another one drawn in its place.
+
+        SpaceError where the sampling can't work on the space; repeats are the strategy's affair.
+        """
 
     def discarded(self, trial: Trial) -> None:  # noqa: B027  # most find it in the study: it is RUNNING
         """A draw was in vain. Until its candidate is found it may count as a bad one; then it has no effect."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,11 @@ from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import read_rank_file
 from hpc_nas.values import State
 from tests.mpi.harness import GroupHarness, candidate, configure
+from tests.unit.group.test_rows import hide
 
 pytestmark = pytest.mark.mpi
 
 EPOCHS = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
-
-
-def hide(path: Path) -> Path:
-    """Leave a copy of the file as it is now; its writer goes on in the one that has the new name."""
-    hidden = path.with_name(f".{path.name}.hidden")
-    path.rename(hidden)
-    shutil.copy(hidden, path)
-    return hidden
 
 
 def test_candidates_are_judged_by_rows_that_no_file_shows(tmp_path: Path) -> None:

@@ -45,11 +45,12 @@ def write(file: TrainerFile, row: Observation) -> Ring:
     return Ring(index=file.append_observation(row), row=row)
 
 
-def hide(path: Path) -> None:
-    """What is written from now on is not seen under this name any more, as by a reader with a stale cache."""
+def hide(path: Path) -> Path:
+    """What is written from now on is seen under the new name only, as if a reader's cache were stale."""
     hidden = path.with_name(f".{path.name}.hidden")
     path.rename(hidden)
     shutil.copy(hidden, path)
+    return hidden
 
 
 def test_rows_are_read_from_the_file_and_not_taken_twice(
