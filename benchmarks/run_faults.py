@@ -20,8 +20,8 @@ from fault_bench.storm import StormDriver
 from fault_bench.storm_campaign import Shape
 from fault_bench.values import FULL_PLAN, SMALL_PLAN, Results, Storm
 
-from tests.slurm.cluster import Cluster, ClusterError, Placement
-from tests.slurm.machine import problem_with_hosts
+from tools.slurm_cluster.cluster import Cluster, ClusterError, Placement
+from tools.slurm_cluster.machine import problem_with_hosts
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_OUTPUT = ROOT / "benchmarks" / "results" / "faults"

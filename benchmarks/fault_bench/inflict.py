@@ -11,8 +11,8 @@ from contextlib import suppress
 from fault_bench.storm_campaign import StormCampaign
 from fault_bench.targets import Family, family, find_targets
 from fault_bench.values import Fault, Kind
-from tests.slurm.campaigns import GRACE_S, JobCampaign
-from tests.slurm.processes import processes_naming
+from tools.slurm_cluster.campaigns import GRACE_S, JobCampaign
+from tools.slurm_cluster.processes import processes_naming
 
 # Beyond the time of grace: what Slurm itself takes to end a job's processes, on two busy cores.
 LATE_S = 15.0

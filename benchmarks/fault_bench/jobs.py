@@ -14,8 +14,8 @@ from hpc_nas.records.archive import assemble
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.records.ledger import CandidateEnded, Event, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
-from tests.slurm.campaigns import DRAIN_S, JobCampaign
-from tests.slurm.cluster import Cluster
+from tools.slurm_cluster.campaigns import DRAIN_S, JobCampaign
+from tools.slurm_cluster.cluster import Cluster
 
 JOB_LIMIT_S = 3600.0
 LEAVE_S = DRAIN_S + 10.0  # what a job needs at its end: draining, a margin, closing the books

@@ -17,7 +17,7 @@ from hpc_nas.campaign.provenance import source_commit
 from hpc_nas.records.archive import assemble
 from hpc_nas.records.ledger import read_ledger
 from hpc_nas.records.run_directory import RunDirectory
-from tests.slurm.cluster import Cluster
+from tools.slurm_cluster.cluster import Cluster
 
 POLL_S = 0.25
 CALM_S = 5.0  # mean time between all being well again and the next fault

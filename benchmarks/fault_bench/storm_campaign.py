@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fault_bench.jobs import NotMeasured
-from tests.slurm.campaigns import JobCampaign
-from tests.slurm.cluster import ENDED, Cluster
+from tools.slurm_cluster.campaigns import JobCampaign
+from tools.slurm_cluster.cluster import ENDED, Cluster
 
 MAX_FRUITLESS_JOBS = 3  # in a row, without an outcome: something else is wrong
 STOP_S = 90.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tools.ledger_events import count as count
+from tools.ledger_events import events as events
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,20 +70,6 @@ def start(line: list[str]) -> subprocess.Popen[str]:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def events(run_dir: Path) -> list[dict[str, Any]]:
-    """The ledger's events so far, read as anyone would: JSON lines."""
-    path = run_dir / "ledger.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines()[1:]
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
-def count(run_dir: Path, event: str) -> int:
-    """How often an event stands in the ledger."""
-    return sum(item["event"] == event for item in events(run_dir))
 
 
 def wait_for(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:

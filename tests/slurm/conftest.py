@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.slurm.cluster import Cluster, Placement
-from tests.slurm.machine import problem_with_hosts, problem_with_slurm
+from tools.slurm_cluster.cluster import Cluster, Placement
+from tools.slurm_cluster.machine import problem_with_hosts, problem_with_slurm
 
 NUM_NODES = 4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.campaigns import (
+from tools.slurm_cluster.campaigns import (
     DRAIN_S,
     END_S,
     LONG,
@@ -15,7 +15,7 @@ from tests.slurm.campaigns import (
     assert_nothing_lost,
     time_for_a_start_s,
 )
-from tests.slurm.cluster import Cluster, Whom
+from tools.slurm_cluster.cluster import Cluster, Whom
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import Cluster, ClusterError, Placement
 from tests.slurm.conftest import NUM_NODES
-from tests.slurm.daemons import ROOT
-from tests.slurm.machine import problem_with_hosts
-from tests.slurm.network import Network
-from tests.slurm.processes import processes_naming
+from tools.slurm_cluster.cluster import Cluster, ClusterError, Placement
+from tools.slurm_cluster.daemons import ROOT
+from tools.slurm_cluster.machine import problem_with_hosts
+from tools.slurm_cluster.network import Network
+from tools.slurm_cluster.processes import processes_naming
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
 
@@ -105,7 +105,7 @@ def test_time_out_shows_the_daemons_logs(slurm: Cluster) -> None:
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tests.slurm.cluster import Cluster, Placement
+from tools.slurm_cluster.cluster import Cluster, Placement
 with Cluster(Path(sys.argv[1]), num_nodes=2, placement=Placement.HOSTS) as cluster:
     cluster.submit("trap '' TERM; srun sleep 100", nodes=2)
     cluster.wait_for(lambda: set(cluster.nodes().values()) == {"mixed"}, timeout_s=20, what="the job")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.campaign.harness import ROOT
-from tests.slurm.machine import problem_with_hosts
+from tools.slurm_cluster.machine import problem_with_hosts
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.campaigns import END_S, LONG, START_S, JobCampaign, assert_nothing_lost
-from tests.slurm.cluster import Cluster
+from tools.slurm_cluster.campaigns import END_S, LONG, START_S, JobCampaign, assert_nothing_lost
+from tools.slurm_cluster.cluster import Cluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
 

@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.harness import ROOT
-from tests.slurm import lsf_simulation, lsf_translation
-from tests.slurm.campaigns import DRAIN_S, END_S, GRACE_S, LONG, START_S, JobCampaign, assert_nothing_lost
-from tests.slurm.cluster import Cluster
-from tests.slurm.configuration import CPUS_PER_NODE
+from tools.slurm_cluster import lsf_simulation, lsf_translation
+from tools.slurm_cluster.campaigns import (
+    DRAIN_S,
+    END_S,
+    GRACE_S,
+    LONG,
+    START_S,
+    JobCampaign,
+    assert_nothing_lost,
+)
+from tools.slurm_cluster.cluster import Cluster
+from tools.slurm_cluster.configuration import CPUS_PER_NODE
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
 

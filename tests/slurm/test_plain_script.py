@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.harness import BIN, ROOT
-from tests.slurm.campaigns import JobCampaign
-from tests.slurm.cluster import Cluster, Whom
+from tools.slurm_cluster.campaigns import JobCampaign
+from tools.slurm_cluster.cluster import Cluster, Whom
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
 

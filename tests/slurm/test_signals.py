@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import Cluster, Whom
+from tools.slurm_cluster.cluster import Cluster, Whom
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(150)]
 

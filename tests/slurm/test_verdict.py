@@ -22,7 +22,7 @@ from hpc_nas.records.ledger import (
 from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Observation, Outcome, Reason, State
-from tests.slurm.verdict import Verdict, Witness, judge
+from tools.slurm_cluster.verdict import Verdict, Witness, judge
 
 NUM_CANDIDATES = 2
 EPOCHS = (0.5, 1.0, 1.5, 2.0)

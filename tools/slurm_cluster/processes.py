@@ -1,6 +1,6 @@
 """Finds the processes of a Slurm fixture by its directory, and ends them, whoever has become their parent.
 
-    python -m tests.slurm.processes DIRECTORY [TAG]
+    python -m tools.slurm_cluster.processes DIRECTORY [TAG]
 
 waits until its standard input is closed, then ends all that names the directory and removes the network of TAG:
 the fixture keeps such a guard, so that nothing is left even when the fixture's own process is killed.
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.slurm.network import remove_network
+from tools.slurm_cluster.network import remove_network
 
 PROC = Path("/proc")
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.campaign.harness import BIN, count, events
-from tests.slurm.cluster import ENDED, Cluster, ClusterError
-from tests.slurm.processes import command_line, processes_naming
-from tests.slurm.verdict import Verdict, Witness, judge
+from tools.ledger_events import count, events
+from tools.slurm_cluster.cluster import ENDED, Cluster, ClusterError
+from tools.slurm_cluster.processes import command_line, processes_naming
+from tools.slurm_cluster.verdict import Verdict, Witness, judge
 
+BIN = Path(sys.executable).parent
 GRACE_S = 10
 DRAIN_S = 5  # the fixture's Slurm kills 8 s after SIGTERM
 

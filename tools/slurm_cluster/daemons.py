@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hpc_nas.group.warden import die_with_parent
-from tests.slurm.network import Network
-from tests.slurm.processes import end, processes_naming
+from tools.slurm_cluster.network import Network
+from tools.slurm_cluster.processes import end, processes_naming
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG_LINES = 12
@@ -38,7 +38,7 @@ class Daemons:
 
     def start_guard(self) -> None:
         """Before anything else: it ends what is left should this process be killed."""
-        line = [sys.executable, "-m", "tests.slurm.processes", str(self._directory)]
+        line = [sys.executable, "-m", "tools.slurm_cluster.processes", str(self._directory)]
         line += [self._network.tag] if self._network else []
         self._guard = subprocess.Popen(line, stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True)
 

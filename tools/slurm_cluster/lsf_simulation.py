@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.slurm.lsf_translation import NotSimulated, hms, sbatch_options, script_options, srun_line
+from tools.slurm_cluster.lsf_translation import NotSimulated, hms, sbatch_options, script_options, srun_line
 
 DIRECTORY = "LSF_SIMULATION_DIR"
 """Environment variable: where the simulation keeps what a job's Slurm knows, for its jsrun."""

@@ -30,12 +30,12 @@ from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
-from tests.slurm.client import ENDED, SlurmClient, Whom
-from tests.slurm.configuration import Node, write_configuration
-from tests.slurm.daemons import ClusterError, Daemons
-from tests.slurm.machine import free_ports
-from tests.slurm.network import Network, free_subnet
-from tests.slurm.processes import end, processes_in_network, processes_naming, runs_in_network
+from tools.slurm_cluster.client import ENDED, SlurmClient, Whom
+from tools.slurm_cluster.configuration import Node, write_configuration
+from tools.slurm_cluster.daemons import ClusterError, Daemons
+from tools.slurm_cluster.machine import free_ports
+from tools.slurm_cluster.network import Network, free_subnet
+from tools.slurm_cluster.processes import end, processes_in_network, processes_naming, runs_in_network
 
 __all__ = ["ENDED", "Cluster", "ClusterError", "Placement", "Whom"]
 

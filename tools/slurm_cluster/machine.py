@@ -7,7 +7,7 @@ import random
 import shutil
 import socket
 
-from tests.slurm.network import problem_with_namespaces
+from tools.slurm_cluster.network import problem_with_namespaces
 
 BINARIES = (
     "munged",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from tests.slurm.daemons import ClusterError, Daemons
+from tools.slurm_cluster.daemons import ClusterError, Daemons
 
 ENDED = frozenset({"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"})
 COMMAND_S = 30.0
