@@ -9,137 +9,125 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 
-from bench.environment import background_cpu_percent, describe_environment
-from bench.forecast_speed import find_curves
-from estimator_bench.contenders import Contender, contenders
-from estimator_bench.jobs import Job, Settings, forecast_jobs, replay_jobs
-from estimator_bench.measure import front_of
-from estimator_bench.plots import draw_plots
-from estimator_bench.pool import do_jobs
-from estimator_bench.report import write_report
-from estimator_bench.sets import ROOT, BenchSet, find_sets, sampled
-from estimator_bench.speed import FULL, QUICK, measure_speed
-from estimator_bench.store import Results, RunInfo, key_of, load_results, save_results, source_of
-from estimator_bench.values import SetInfo
+from benchmarks.bench.command import GOES_ON, RESULTS_DIR, Run, parse, parser_of, start
+from benchmarks.bench.environment import DATA_VARIABLE, data_dir, describe_environment
+from benchmarks.estimator_bench.contenders import contenders
+from benchmarks.estimator_bench.jobs import (
+    Job,
+    Settings,
+    forecast_jobs,
+    key_of,
+    replay_jobs,
+    source_of,
+)
+from benchmarks.estimator_bench.measure import front_of
+from benchmarks.estimator_bench.plots import draw_plots
+from benchmarks.estimator_bench.pool import do_jobs
+from benchmarks.estimator_bench.report import write_report
+from benchmarks.estimator_bench.sets import LEMUR, BenchSet, find_sets, sampled
+from benchmarks.estimator_bench.speed import FULL, QUICK, measure_speed
+from benchmarks.estimator_bench.values import EstimatorResults, RunInfo, SetInfo
 
-from hpc_nas.campaign.provenance import source_commit
-
-DEFAULT_OUTPUT = ROOT / "benchmarks" / "results" / "estimator"
 QUICK_SETS = ("fashion_mnist_2000_random_cnn", "ties_mlp_digits")
 QUICK_CANDIDATES = 30
 QUICK_SETTINGS = Settings(num_orders=1, sample=QUICK_CANDIDATES, forecast_sample=24)
-QUICK_NOTICE = "A quick run, to see that everything works: its figures mean nothing."
 FORECASTS, SPEED = "forecasts", "speed"
-
-
-@dataclass(slots=True)
-class _Benchmark:
-    """The results so far, and where they are kept."""
-
-    output: Path
-    results: Results
-    source: str
-    num_measured: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def keep(self, results: Results) -> None:
-        self.results = results
-        self.num_measured += 1
-        save_results(results, self.output)
+RULES = [item.name for item in contenders()]
+PARTS = [*RULES, FORECASTS, SPEED]
 
 
 def main() -> int:
     """Measure what is missing, then write report and plots; 1 if something could not be measured."""
-    arguments = _parse_arguments()
-    output = arguments.output or (_temporary() if arguments.quick else DEFAULT_OUTPUT)
+    options = _options()
+    run = _Benchmark(options, EstimatorResults)
     found, skipped = find_sets()
-    chosen = _chosen_sets(found, arguments)
-    rules = [item for item in contenders() if not arguments.only or item.name in arguments.only]
-    results = load_results(output).changed(skipped=skipped)
-    benchmark = _Benchmark(output=output, results=_described(results, chosen), source=source_of())
-    started, clock = datetime.now(UTC), time.monotonic()
-    background = background_cpu_percent()
-    try:
-        _measure_speed(benchmark, arguments)
-        _measure_rules(benchmark, chosen, rules, arguments)
-    except KeyboardInterrupt:
-        benchmark.failures.append("interrupted; the same command goes on from here")
-    run = RunInfo(
-        source=benchmark.source,
-        commit=source_commit(),
+    sets = _chosen_sets(found, options)
+    run.results = run.results.changed(skipped=skipped, sets={**run.results.sets, **_infos(sets)})
+    source = source_of()
+    info = RunInfo.now(
+        source=source,
         environment=describe_environment(),
         arguments=" ".join(sys.argv[1:]),
-        started=started.isoformat(timespec="seconds"),
-        duration_s=round(time.monotonic() - clock, 1),
-        background_cpu_percent=background,
-        num_measured=benchmark.num_measured,
+        num_measured=0,
     )
-    _publish(benchmark, run, notice=QUICK_NOTICE if arguments.quick else "")
-    for failure in benchmark.failures:
-        print(f"not measured: {failure}", file=sys.stderr)
-    return 1 if benchmark.failures else 0
+    clock = time.monotonic()
+    try:
+        _measure_speed(run, source)
+        _measure_rules(run, sets, source)
+    except KeyboardInterrupt:
+        run.failed(f"interrupted; {GOES_ON}")
+    took = {"duration_s": round(time.monotonic() - clock, 1), "num_measured": run.num_measured}
+    _add(run, info.model_copy(update=took))
+    figures = draw_plots(run.results, run.output)
+    return run.end(write_report(run.results, run.output, figures=figures, notice=options.notice))
 
 
-def _measure_speed(benchmark: _Benchmark, arguments: argparse.Namespace) -> None:
-    if arguments.only and SPEED not in arguments.only:
+class _Benchmark(Run[EstimatorResults]):
+    """Counts what is measured."""
+
+    num_measured = 0
+
+    def keep(self, results: EstimatorResults) -> None:
+        super().keep(results)
+        self.num_measured += 1
+
+
+def _measure_speed(run: _Benchmark, source: str) -> None:
+    if not run.chosen([SPEED]):
         return
-    path = find_curves(ROOT, configured=os.environ.get("HPC_NAS_TEST_DATA"))
-    if path is None:
-        skipped = {**benchmark.results.skipped, SPEED: "no recorded curves of LEMUR; set HPC_NAS_TEST_DATA"}
-        benchmark.results = benchmark.results.changed(skipped=skipped)
+    path = data_dir() / "curves" / LEMUR
+    if not path.is_file():
+        reason = f"no recorded curves of LEMUR; set {DATA_VARIABLE}"
+        run.results = run.results.changed(skipped={**run.results.skipped, SPEED: reason})
         return
-    configuration = QUICK if arguments.quick else FULL
-    key = key_of(benchmark.source, [dict(configuration), describe_environment()])
-    known = benchmark.results.speed
-    if known is None or known.conditions.key != key or arguments.force:
-        benchmark.keep(benchmark.results.changed(speed=measure_speed(path, configuration, key=key)))
+    configuration = QUICK if run.options.quick else FULL
+    key = key_of(source, [dict(configuration), describe_environment()])
+    known = run.results.speed
+    if run.is_due(SPEED, known=known is not None and known.conditions.key == key):
+        run.keep(run.results.changed(speed=measure_speed(path, configuration, key=key)))
 
 
-def _measure_rules(
-    benchmark: _Benchmark, sets: list[BenchSet], rules: list[Contender], arguments: argparse.Namespace
-) -> None:
-    settings = QUICK_SETTINGS if arguments.quick else Settings()
-    if arguments.full:
+def _measure_rules(run: _Benchmark, sets: list[BenchSet], source: str) -> None:
+    options = run.options
+    settings = QUICK_SETTINGS if options.quick else Settings()
+    if options.full:
         settings = replace(settings, sample=0)
-    if arguments.orders:
-        settings = replace(settings, num_orders=arguments.orders)
-    settings = replace(settings, force=arguments.force)
+    if options.orders:
+        settings = replace(settings, num_orders=options.orders)
+    settings = replace(settings, force=options.force)
+    rules = [item for item in contenders() if item.name in run.chosen(RULES)]
     jobs: list[Job] = []
     for part in sets:
-        jobs += replay_jobs(
-            part, rules, results=benchmark.results, settings=settings, source=benchmark.source
-        )
-        if not arguments.only or FORECASTS in arguments.only:
-            jobs += forecast_jobs(part, results=benchmark.results, settings=settings, source=benchmark.source)
+        jobs += replay_jobs(part, rules, results=run.results, settings=settings, source=source)
+        if run.chosen([FORECASTS]):
+            jobs += forecast_jobs(part, results=run.results, settings=settings, source=source)
     if not jobs:
         print("nothing has changed since it was measured (--force)")
         return
-    benchmark.failures += do_jobs(
+    failures = do_jobs(
         jobs,
-        num_processes=arguments.processes or os.cpu_count() or 1,
-        on_done=lambda job, done, cpu_s: benchmark.keep(job.finish(benchmark.results, done, cpu_s)),
+        num_processes=options.processes or os.cpu_count() or 1,
+        on_done=lambda job, done, cpu_s: run.keep(job.finish(run.results, done, cpu_s)),
+        is_over=lambda: run.is_over("the other rules"),
     )
+    for failure in failures:
+        run.failed(f"not measured: {failure}")
 
 
-def _publish(benchmark: _Benchmark, run: RunInfo, *, notice: str) -> None:
-    if run.num_measured:
-        runs = [known for known in benchmark.results.runs if known.source in benchmark.results.sources]
-        benchmark.results = benchmark.results.changed(runs=(*runs, run))
-    save_results(benchmark.results, benchmark.output)
-    figures = draw_plots(benchmark.results, benchmark.output)
-    path = write_report(benchmark.results, benchmark.output, figures=figures, notice=notice)
-    print(f"wrote {path}")
+def _add(run: _Benchmark, info: RunInfo) -> None:
+    """What this call was goes into the results if it has measured something."""
+    if info.num_measured:
+        runs = [known for known in run.results.runs if known.source in run.results.sources]
+        run.results = run.results.changed(runs=(*runs, info))
+    run.results.save(run.output)
 
 
-def _described(results: Results, sets: list[BenchSet]) -> Results:
-    """With what the report says about each set."""
-    infos = {
+def _infos(sets: list[BenchSet]) -> dict[str, SetInfo]:
+    """What the report says about each set."""
+    return {
         part.curves.name: SetInfo(
             group=part.group,
             content=part.content,
@@ -152,59 +140,32 @@ def _described(results: Results, sets: list[BenchSet]) -> Results:
         )
         for part in sets
     }
-    return results.changed(sets={**results.sets, **infos})
 
 
-def _chosen_sets(found: list[BenchSet], arguments: argparse.Namespace) -> list[BenchSet]:
+def _chosen_sets(found: list[BenchSet], options: argparse.Namespace) -> list[BenchSet]:
     names = [part.curves.name for part in found]
-    for name in arguments.sets or ():
+    for name in options.sets or ():
         if name not in names:
             raise SystemExit(f"--sets {name}: no such set; there are: {', '.join(names)}")
-    wanted = arguments.sets or (QUICK_SETS if arguments.quick else names)
+    wanted = options.sets or (QUICK_SETS if options.quick else names)
     sets = [part for part in found if part.curves.name in wanted]
-    if arguments.quick:
+    if options.quick:
         sets = [replace(part, curves=sampled(part.curves, num_candidates=QUICK_CANDIDATES)) for part in sets]
     return sets
 
 
-def _temporary() -> Path:
-    return Path(tempfile.mkdtemp(prefix="hpc-nas-bench-estimator-quick-"))
-
-
-def _parse_arguments() -> argparse.Namespace:
-    names = [item.name for item in contenders()]
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="rules:\n  " + "\n  ".join([*names, FORECASTS, SPEED]),
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="two sets, 30 candidates, into a temporary directory"
-    )
-    parser.add_argument(
-        "--full", action="store_true", help="SciPy's rules on all candidates too: an hour or more"
-    )
-    parser.add_argument("--force", action="store_true", help="measure again what has been measured")
-    parser.add_argument(
-        "--only",
-        action="append",
-        choices=[*names, FORECASTS, SPEED],
-        metavar="RULE",
-        help="repeatable; see below",
-    )
-    parser.add_argument("--sets", action="append", metavar="NAME", help="only this set; repeatable")
-    parser.add_argument(
-        "--orders", type=int, default=0, help="of all rules that look at others (10, slow ones 3)"
-    )
-    parser.add_argument("--processes", type=int, default=0, help="how many work (one per core)")
-    parser.add_argument("--output", type=Path, help="default: benchmarks/results/estimator")
-    arguments = parser.parse_args()
-    if arguments.orders < 0 or arguments.processes < 0:
+def _options() -> argparse.Namespace:
+    parser = parser_of(__doc__, output=RESULTS_DIR / "estimator", parts=PARTS)
+    add = parser.add_argument
+    add("--full", action="store_true", help="SciPy's rules on all candidates too: an hour or more")
+    add("--sets", action="append", metavar="NAME", help="only this set; repeatable")
+    add("--orders", type=int, default=0, help="of all rules that look at others (10, slow ones 3)")
+    add("--processes", type=int, default=0, help="how many work (one per core)")
+    options = parse(parser)
+    if options.orders < 0 or options.processes < 0:
         parser.error("--orders and --processes: use 1 or more")
-    if arguments.quick and arguments.output and arguments.output.resolve() == DEFAULT_OUTPUT:
-        parser.error(f"--quick does not write into {DEFAULT_OUTPUT}; name another --output")
-    return arguments
+    return options
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

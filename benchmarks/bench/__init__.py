@@ -1,1 +1,1 @@
-"""The measurements behind the README's figures; `benchmarks/run.py` runs them and writes one report."""
+"""What all benchmarks share: arguments, going on where one was, results.json, conditions, and pieces of reports."""

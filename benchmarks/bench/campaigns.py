@@ -11,36 +11,19 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bench.command import NotMeasured
+from benchmarks.bench.environment import ROOT
 from hpc_nas.records.archive import CampaignRecord, load_record
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 3 * 3600.0
 LAST_LINES = 15
 Setting = bool | int | float | str
 
 
-class CampaignFailed(RuntimeError):
-    """A campaign of a measurement did not run to its end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workspace:
-    """Where run directories go, and where lasting results go."""
-
-    runs_dir: Path
-    output_dir: Path
-
-    def new_run_dir(self, name: str) -> Path:
-        """A directory name that is not taken."""
-        taken = sum(1 for path in self.runs_dir.glob(f"{name}-*"))
-        return self.runs_dir / f"{name}-{taken}"
-
-
 def run_campaign(file: str, *, settings: Mapping[str, Setting], run_dir: Path) -> CampaignRecord:
-    """Run `configs/campaigns/FILE` with settings; prints its progress. Raises CampaignFailed.
+    """Run `configs/campaigns/FILE` with settings; prints its progress. Raises NotMeasured.
 
     Nobody is audited unless the settings say so: each candidate is trained as the measured rule has it.
     """
@@ -59,7 +42,7 @@ def run_campaign(file: str, *, settings: Mapping[str, Setting], run_dir: Path) -
             if " candidates | " in text:
                 print(f"    {text.rstrip()}", flush=True)
     if process.returncode != 0:
-        raise CampaignFailed(
+        raise NotMeasured(
             f"{run_dir}: hpc-nas run ended with exit code {process.returncode}, expected 0; its last words:\n"
             + "\n".join(last)
         )

@@ -1,145 +1,72 @@
-"""report.md: the machine, the aims and what was measured, from results.json alone."""
+"""Pieces of reports: publishing, tables, and figures with their units and their spread."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.markdown import table
-from bench.parts import APPENDS, DIGITS, FASHION, IDLE, LATENCIES
-from bench.report_latency import (
-    aims_of_appends,
-    aims_of_campaigns,
-    aims_of_idle,
-    append_section,
-    idle_section,
-    latency_section,
-)
-from bench.report_throughput import aims_of_throughput, throughput_section
-from bench.store import Results
-from bench.values import Appends, Idle, Latencies, Throughput
-from hpc_nas.report.formatting import duration
+from benchmarks.bench.store import publish
+from benchmarks.bench.values import Spread
+from hpc_nas.report.formatting import MISSING, latency, number
 
 REPORT_NAME = "report.md"
 
-_READING = """## How to read this
 
-- Durations are wall-clock times between two clock readings on the same machine; the spread is p10 to p90.
-- A trainer always ends the batch that it is in. When within it the signal came is not recorded, so "beyond the
-  batch in progress" takes one whole batch off the time until the signal was seen: it is the smallest value that fits
-  the record. The line "in all" takes nothing off.
-- A row counts as written when its validation ended, so the append itself is part of "row written -> read".
-- A group has one estimator rank beside its trainers. Where that makes more ranks than there are cores, trainers
-  and estimator wait for each other's time slices; the campaign's own process and Parsl's share the cores as well.
-- The steady span of a campaign goes from the first batch of its first candidate to the moment when its last trainer
-  is free: Parsl's and MPI's start lie outside, and the wait for the last candidate inside.
-- Trainers' share is over each trainer's own span, from its first batch to its leaving of its last candidate; a
-  trainer that waits for a core counts as training.
-- Overlap: share of the truly best candidates among the best by estimate; a random order gives 10, 20 and 30 %. Equal
-  accuracies, which are common on a small validation set, rank by their number. Gap and regret are in points of
-  true accuracy. Candidates that failed in either run are left out.
-- A single comparison of campaigns has no spread of its own; the ratio of epochs does not depend on the machine.
-"""
+def publish_report(directory: Path, title: str, text: str, *, notice: str, body: Iterable[str]) -> Path:
+    """Title, what the report is and a notice first; returns the path."""
+    lines = [f"# {title}", "", text, "", *([f"**{notice}**", ""] if notice else []), *body]
+    directory.mkdir(parents=True, exist_ok=True)
+    publish(directory / REPORT_NAME, "\n".join(lines))
+    return directory / REPORT_NAME
 
 
-def write_report(results: Results, directory: Path, *, figures: Sequence[Path], notice: str) -> Path:
-    """Publish report.md in `directory`; `figures` lie beside it, a notice comes first."""
-    path = directory / REPORT_NAME
-    temporary = path.with_name(f".{REPORT_NAME}.tmp")
-    temporary.write_text("\n".join(_lines(results, figures, notice=notice)).rstrip() + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table's lines, with an empty one after it."""
+    lines = [_row(header), _row(["---"] * len(header))]
+    return [*lines, *(_row(row) for row in rows), ""]
 
 
-def _lines(results: Results, figures: Sequence[Path], *, notice: str) -> list[str]:
-    lines = ["# Benchmark report", "", "Written by `make bench` from `results.json`; not edited by hand.", ""]
-    lines += [f"**{notice}**", ""] if notice else []
-    lines += _machines(results)
-    lines += ["## Aims", "", *table(["figure", "aim", "where", "measured", "aim is"], _aims(results))]
-    for name, reason in results.skipped.items():
-        lines += [f"Skipped: {name}: {reason}.", ""]
-    for path in figures:
-        lines += [f"![{path.stem.replace('_', ' ')}]({path.name})", ""]
-    if latencies := results.result(LATENCIES, Latencies):
-        lines += latency_section(latencies, cores=_cores(results))
-    if appends := results.result(APPENDS, Appends):
-        lines += append_section(appends)
-    if idle := results.result(IDLE, Idle):
-        lines += idle_section(idle)
-    for name in (DIGITS, FASHION):
-        if throughput := results.result(name, Throughput):
-            lines += throughput_section(throughput)
-    return [*lines, *_conditions(results), _READING]
+def figures(paths: Iterable[Path]) -> list[str]:
+    """The figures' lines; they lie beside the report."""
+    return [line for path in paths for line in (f"![{path.stem.replace('_', ' ')}]({path.name})", "")]
 
 
-def _aims(results: Results) -> list[list[str]]:
-    rows: list[list[str]] = []
-    if latencies := results.result(LATENCIES, Latencies):
-        rows += aims_of_campaigns(latencies, cores=_cores(results))
-    if appends := results.result(APPENDS, Appends):
-        rows += aims_of_appends(appends)
-    if idle := results.result(IDLE, Idle):
-        rows += aims_of_idle(idle)
-    for name in (DIGITS, FASHION):
-        if throughput := results.result(name, Throughput):
-            rows += aims_of_throughput(throughput)
-    return rows
-
-
-def _cores(results: Results) -> int:
-    """Of the machine that the campaigns' latencies were measured on."""
-    return int(results.parts[LATENCIES].conditions.environment["cores"])
-
-
-def _machines(results: Results) -> list[str]:
-    """Usually one; each with the parts that were measured on it."""
-    found: dict[str, tuple[dict[str, Any], list[str]]] = {}
-    for name, entry in results.parts.items():
-        environment = entry.conditions.environment
-        found.setdefault(repr(environment), (environment, []))[1].append(name)
-    lines = []
-    for environment, names in found.values():
-        packages = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
-        lines += [
-            f"## Machine{'' if len(found) == 1 else ' of ' + ', '.join(names)}",
-            "",
-            f"- {environment['cpu']}, {environment['cores']} cores, {environment['memory_gib']} GiB memory; "
-            "trained on the CPU",
-            f"- {environment['os']}, {environment['kernel']}",
-            f"- {packages}",
-            "",
-        ]
-    return lines
-
-
-def _conditions(results: Results) -> list[str]:
-    rows = []
-    for name, entry in results.parts.items():
-        conditions = entry.conditions
-        rows.append(
-            [
-                name,
-                conditions.started,
-                duration(conditions.duration_s),
-                conditions.commit[:12] + ("+" if conditions.commit.endswith("+") else ""),
-                f"{conditions.background_cpu_percent:.0f} %",
-                f"`{_settings(conditions.configuration)}`",
-            ]
-        )
-    header = ["part", "started", "took", "commit", "others' CPU share before", "configuration"]
+def machine(environment: dict[str, Any], *, remark: str = "") -> list[str]:
+    """Hardware, system and versions."""
+    packages = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     return [
-        "## Conditions",
+        f"- {environment['cpu']}, {environment['cores']} cores, {environment['memory_gib']} GiB memory{remark}",
+        f"- {environment['os']}, {environment['kernel']}",
+        f"- {packages}",
         "",
-        "Beyond what is listed, campaigns run as `configs/campaigns/*.toml` say, on the default platform "
-        "(CPU, one thread per rank). `+` marks a commit with changes on top.",
-        "",
-        *table(header, rows),
     ]
 
 
-def _settings(configuration: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value}" for name, value in configuration.items() if name != "curve_file" and value != {}
-    )
+def short_commit(commit: str) -> str:
+    """Twelve digits, and the mark of changes on top."""
+    return commit[:12] + ("+" if commit.endswith("+") else "")
+
+
+def spread(value: Spread) -> str:
+    """Median (p10 to p90; how many) of durations."""
+    if not value.count:
+        return MISSING
+    return f"{latency(value.median)} ({latency(value.p10)} to {latency(value.p90)}; {value.count})"
+
+
+def several(values: Iterable[float], *, digits: int) -> str:
+    """The value of each repeat, in order."""
+    return " / ".join(number(value, digits=digits) for value in values)
+
+
+def verdict(value: float, *, below: float = math.inf, above: float = -math.inf) -> str:
+    """Is the aim met?"""
+    if math.isnan(value):
+        return "not measured"
+    return "met" if above < value < below else "**missed**"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

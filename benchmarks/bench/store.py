@@ -1,76 +1,63 @@
-"""results.json: every measured part with the conditions it was measured under, published whole after each part."""
+"""results.json of every benchmark: read whole and checked, published whole or not at all after each step."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Mapping
+import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from bench.campaigns import ROOT
-from bench.results_file import load_results_file, publish_results_file
-from bench.values import Appends, Conditions, Idle, Latencies, Throughput, Value
+from benchmarks.bench.values import Value
 
+RESULTS_NAME = "results.json"
 SCHEMA_VERSION = 1
-MEASURED = ("hpc_nas/**/*.py", "estimator/**/*.py", "configs/campaigns/*.toml", "constraints.txt")
-_LIST_OF_SCALARS = re.compile(r"\[\n[^\[\]{}\"]*\]")
-_Result = TypeVar("_Result", bound=Value)
-
-
-class Entry(Value):
-    """One part: its conditions and what it gave."""
-
-    conditions: Conditions
-    result: Appends | Idle | Latencies | Throughput
 
 
 class Results(Value):
-    """The whole file. `skipped` gives the reason by part."""
+    """Base of what a benchmark's file holds."""
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
-    parts: dict[str, Entry] = Field(default_factory=dict)
-    skipped: dict[str, str] = Field(default_factory=dict)
 
-    def result(self, name: str, kind: type[_Result]) -> _Result | None:
-        """A part's result, if it was measured."""
-        entry = self.parts.get(name)
-        return entry.result if entry is not None and isinstance(entry.result, kind) else None
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """The results so far; empty without a file. Raises ValueError for a file that is none of this benchmark's."""
+        path = directory / RESULTS_NAME
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ValueError(
+                f"{path}: no results of this benchmark; move it away, or give --output: {error}"
+            ) from error
 
-    def with_part(self, name: str, entry: Entry) -> Results:
-        """A copy with this part measured."""
-        skipped = {other: reason for other, reason in self.skipped.items() if other != name}
-        return Results(parts={**self.parts, name: entry}, skipped=skipped)
+    def save(self, directory: Path) -> None:
+        """Publish at once or not at all."""
+        directory.mkdir(parents=True, exist_ok=True)
+        publish(directory / RESULTS_NAME, _text(json.loads(self.model_dump_json()), indent=""))
 
-    def with_skipped(self, name: str, reason: str) -> Results:
-        """A copy with this part skipped; an older result of it is kept."""
-        return Results(parts=self.parts, skipped={**self.skipped, name: reason})
-
-
-def load_results(directory: Path) -> Results:
-    """The results so far; empty without a file. Raises ValueError for a file that is none of ours."""
-    return load_results_file(directory, Results)
-
-
-def save_results(results: Results, directory: Path) -> None:
-    """Publish at once or not at all."""
-    publish_results_file(_LIST_OF_SCALARS.sub(_on_one_line, results.model_dump_json(indent=1)), directory)
+    def changed(self, **update: Any) -> Self:
+        """A copy with these fields replaced."""
+        return self.model_copy(update=update)
 
 
-def part_key(configuration: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
-    """One word for source, configuration and machine: a part is not measured again while it stays the same.
-
-    The source counts by content, so that a commit of the results themselves changes nothing.
-    """
-    digest = hashlib.sha256(json.dumps([configuration, environment], sort_keys=True).encode())
-    for pattern in MEASURED:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+def publish(path: Path, text: str) -> None:
+    """Write the whole file, with a line's end at its end, or nothing."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
+    os.replace(temporary, path)
 
 
-def _on_one_line(found: re.Match[str]) -> str:
-    return " ".join(found.group().split())
+def _text(value: Any, *, indent: str) -> str:
+    """JSON with one line for each innermost list or object."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(isinstance(part, dict | list) for part in parts):
+        return json.dumps(value, ensure_ascii=False)
+    inner = indent + " "
+    texts = [_text(part, indent=inner) for part in parts]
+    if isinstance(value, dict):
+        texts = [f"{json.dumps(key)}: {text}" for key, text in zip(value, texts, strict=True)]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return start + "\n" + ",\n".join(inner + text for text in texts) + f"\n{indent}{end}"

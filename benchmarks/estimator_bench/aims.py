@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.markdown import verdict
-
-from estimator_bench.formats import short
-from estimator_bench.groups import GROUPS, coverage_of, entries_of, group_mean
-from estimator_bench.store import Results
-from estimator_bench.values import Speed
+from benchmarks.bench.report import verdict
+from benchmarks.estimator_bench.formats import short
+from benchmarks.estimator_bench.groups import GROUPS, coverage_of, entries_of, group_mean
+from benchmarks.estimator_bench.values import EstimatorResults, Speed
 
 __all__ = ["REJECTED_BELOW", "rows_of_aims"]
 
@@ -63,7 +61,7 @@ AIMS: tuple[_Aim, ...] = (
 )
 
 
-def rows_of_aims(results: Results) -> list[list[str]]:
+def rows_of_aims(results: EstimatorResults) -> list[list[str]]:
     """Cells: figure, aim, measured with its deviation over orders, met or missed; what the paper's rule has."""
     rows = [_row(results, aim) for aim in AIMS]
     for rule in ("adaptive", "adaptive-fast", "adaptive-steady"):
@@ -73,7 +71,7 @@ def rows_of_aims(results: Results) -> list[list[str]]:
     return rows
 
 
-def _row(results: Results, aim: _Aim) -> list[str]:
+def _row(results: EstimatorResults, aim: _Aim) -> list[str]:
     mean = group_mean(results, aim.group, aim.rule)
     value = mean.figures.get(aim.figure, math.nan)
     deviation = mean.figures.get(f"{aim.figure}_std", math.nan)
@@ -89,7 +87,7 @@ def _row(results: Results, aim: _Aim) -> list[str]:
     ]
 
 
-def _coverage_rows(results: Results, rule: str) -> Iterator[list[str]]:
+def _coverage_rows(results: EstimatorResults, rule: str) -> Iterator[list[str]]:
     by_set = {name: coverage_of([entry]) for name, entry in entries_of(results, "all", rule).items()}
     known = {name: item for name, item in by_set.items() if item.num_intervals}
     if not known:

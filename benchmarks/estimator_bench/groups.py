@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from estimator_bench.contenders import Contender, contenders
-from estimator_bench.sets import CNN, HARD
-from estimator_bench.store import Results
-from estimator_bench.values import Entry, FrontPoint
+from benchmarks.estimator_bench.contenders import Contender, contenders
+from benchmarks.estimator_bench.sets import CNN, HARD
+from benchmarks.estimator_bench.values import Entry, EstimatorResults, FrontPoint
 
 __all__ = [
     "GROUPS",
@@ -71,13 +70,13 @@ class Coverage:
         return float(stats.binomtest(self.num_covered, self.num_intervals, NOMINAL).pvalue)
 
 
-def shown(results: Results) -> list[Contender]:
+def shown(results: EstimatorResults) -> list[Contender]:
     """The rules of tables and plots that any set has, in their usual order."""
     known = {name for entries in results.entries.values() for name in entries}
     return [item for item in contenders() if item.shown and item.name in known]
 
 
-def sets_of(results: Results, group: str) -> list[str]:
+def sets_of(results: EstimatorResults, group: str) -> list[str]:
     """The measured sets of a group."""
     return [
         name
@@ -86,14 +85,14 @@ def sets_of(results: Results, group: str) -> list[str]:
     ]
 
 
-def entries_of(results: Results, group: str, rule: str) -> dict[str, Entry]:
+def entries_of(results: EstimatorResults, group: str, rule: str) -> dict[str, Entry]:
     """A rule's entries, by set."""
     return {
         name: results.entries[name][rule] for name in sets_of(results, group) if rule in results.entries[name]
     }
 
 
-def group_mean(results: Results, group: str, rule: str) -> GroupMean:
+def group_mean(results: EstimatorResults, group: str, rule: str) -> GroupMean:
     """Each figure's mean over the sets of the group that have it."""
     entries = entries_of(results, group, rule)
     names = dict.fromkeys(name for entry in entries.values() for name in entry.figures)
@@ -113,7 +112,7 @@ def mean_overlap(figures: Mapping[str, float]) -> float:
     return float(np.mean([figures[f"overlap_{share}"] for share in (10, 20, 30)]))
 
 
-def mean_front(results: Results, group: str) -> list[dict[str, float]]:
+def mean_front(results: EstimatorResults, group: str) -> list[dict[str, float]]:
     """i-Epoch at each share of the budget, averaged over the group's sets."""
     fronts = [results.sets[name].front for name in sets_of(results, group)]
     return [

@@ -5,22 +5,42 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Protocol
 
-from estimator_bench.contenders import AGREEING, REFERENCE, Contender
-from estimator_bench.measure import entry_of
-from estimator_bench.quality import FORECASTERS, ForecastTask, quality_of
-from estimator_bench.sets import BenchSet, content_of, sampled
-from estimator_bench.store import Results, key_of
+from benchmarks.bench.environment import digest_of
+from benchmarks.estimator_bench.contenders import AGREEING, REFERENCE, Contender
+from benchmarks.estimator_bench.measure import entry_of
+from benchmarks.estimator_bench.quality import FORECASTERS, ForecastTask, quality_of
+from benchmarks.estimator_bench.sets import BenchSet, content_of, sampled
+from benchmarks.estimator_bench.values import EstimatorResults
 from hpc_nas.records.curve_set import CurveSet
 from hpc_nas.replay.comparison import orders_of
 from hpc_nas.replay.score import menndl_epochs
 from hpc_nas.replay.work import Plan, gathered, pieces
 
-__all__ = ["Job", "Settings", "Task", "forecast_jobs", "replay_jobs"]
+__all__ = ["Job", "Settings", "Task", "forecast_jobs", "key_of", "replay_jobs", "source_of"]
 
 SEED = 0
 FORECAST_COST_MS = 25.0
+SOURCES = (
+    "estimator/**/*.py",
+    "hpc_nas/replay/*.py",
+    "hpc_nas/report/metrics.py",
+    "benchmarks/estimator_bench/measure.py",
+    "benchmarks/estimator_bench/quality.py",
+)
+PACKAGES = ("numpy", "scipy", "scikit-learn")
+
+
+def source_of() -> str:
+    """One word for the code that replays and forecasts, and for the packages that compute for it."""
+    return digest_of([(name, metadata.version(name)) for name in PACKAGES], SOURCES)[:12]
+
+
+def key_of(source: str, parts: object) -> str:
+    """One word for the code and for what it is applied to: while it stays the same nothing is measured again."""
+    return digest_of([source, parts], ())[:12]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +72,7 @@ class Job:
     label: str
     tasks: Sequence[Task]
     cost_s: float
-    finish: Callable[[Results, Sequence[Any], float], Results]
+    finish: Callable[[EstimatorResults, Sequence[Any], float], EstimatorResults]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +83,7 @@ class _Wanted:
 
 
 def replay_jobs(
-    part: BenchSet, chosen: Sequence[Contender], *, results: Results, settings: Settings, source: str
+    part: BenchSet, chosen: Sequence[Contender], *, results: EstimatorResults, settings: Settings, source: str
 ) -> Iterator[Job]:
     """The replays of one set that are missing; those that share their forecasts are one job."""
     known = results.entries.get(part.curves.name, {})
@@ -93,7 +113,9 @@ def replay_jobs(
         yield _replay_job(group, menndl[id(group[0].plan.curves)], source=source)
 
 
-def forecast_jobs(part: BenchSet, *, results: Results, settings: Settings, source: str) -> Iterator[Job]:
+def forecast_jobs(
+    part: BenchSet, *, results: EstimatorResults, settings: Settings, source: str
+) -> Iterator[Job]:
     """The forecasts from a quarter of the curve that are missing, one job for each forecaster."""
     curves = sampled(part.curves, num_candidates=settings.forecast_sample)
     known = results.forecasts.get(curves.name, {})
@@ -124,7 +146,7 @@ def _replay_job(group: Sequence[_Wanted], menndl: Callable[[], float], *, source
     plans = [wanted.plan for wanted in group]
     curves = plans[0].curves
 
-    def finish(results: Results, done: Sequence[Any], cpu_s: float) -> Results:
+    def finish(results: EstimatorResults, done: Sequence[Any], cpu_s: float) -> EstimatorResults:
         for wanted, replays in zip(group, gathered(plans, done), strict=True):
             entry = entry_of(
                 replays,
@@ -148,7 +170,7 @@ def _replay_job(group: Sequence[_Wanted], menndl: Callable[[], float], *, source
 
 
 def _forecast_job(curves: CurveSet, name: str, *, key: str, source: str) -> Job:
-    def finish(results: Results, done: Sequence[Any], cpu_s: float) -> Results:
+    def finish(results: EstimatorResults, done: Sequence[Any], cpu_s: float) -> EstimatorResults:
         quality = quality_of(done[0], curves, key=key, source=source, cpu_s=cpu_s)
         return results.with_forecast(curves.name, name, quality)
 

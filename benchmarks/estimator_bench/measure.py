@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields
 
-from bench.values import SHARES
-
-from estimator_bench.values import Entry, FrontPoint
+from benchmarks.bench.values import SHARES
+from benchmarks.estimator_bench.values import Entry, FrontPoint
 from hpc_nas.records.curve_set import CurveSet
 from hpc_nas.replay.front import i_epoch_front
 from hpc_nas.replay.score import Score, means_of, score

@@ -12,10 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from estimator_bench.contenders import I_EPOCH, Contender
-from estimator_bench.groups import GROUPS, group_mean, mean_front, mean_overlap, sets_of, shown
-from estimator_bench.labels import Label, write_labels
-from estimator_bench.store import Results
+from benchmarks.estimator_bench.contenders import I_EPOCH, Contender
+from benchmarks.estimator_bench.groups import GROUPS, group_mean, mean_front, mean_overlap, sets_of, shown
+from benchmarks.estimator_bench.labels import Label, write_labels
+from benchmarks.estimator_bench.values import EstimatorResults
 from hpc_nas.replay.front import SHARES
 from hpc_nas.report.figures.style import FAINT, INK, house_style, save
 
@@ -47,7 +47,7 @@ LABELLED_SHARES = (0.10, 0.30, 0.50)
 _NOUNS = {**GROUPS, "all": "sets"}
 
 
-def draw_plots(results: Results, directory: Path) -> list[Path]:
+def draw_plots(results: EstimatorResults, directory: Path) -> list[Path]:
     """One PNG for each group that has sets; returns their paths."""
     paths = []
     with house_style():
@@ -58,7 +58,7 @@ def draw_plots(results: Results, directory: Path) -> list[Path]:
     return paths
 
 
-def _figure(results: Results, group: str) -> Figure:
+def _figure(results: EstimatorResults, group: str) -> Figure:
     front = [_point(figures) for figures in mean_front(results, group)]
     points: dict[str, dict[str, float]] = {}
     rules = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from estimator_bench.jobs import Job, Task
+from benchmarks.estimator_bench.jobs import Job, Task
 from hpc_nas.report.formatting import duration
 
 __all__ = ["do_jobs"]
@@ -30,8 +30,10 @@ class _Open:
     num_left: int = 0
 
 
-def do_jobs(jobs: Sequence[Job], *, num_processes: int, on_done: Done) -> list[str]:
-    """Do them in this order, and say how far it is; returns what could not be done, and why.
+def do_jobs(
+    jobs: Sequence[Job], *, num_processes: int, on_done: Done, is_over: Callable[[], bool]
+) -> list[str]:
+    """Do them in this order until it is over, and say how far it is; returns what could not be done, and why.
 
     An exception of one job does not keep the others from being done.
     """
@@ -64,6 +66,8 @@ def do_jobs(jobs: Sequence[Job], *, num_processes: int, on_done: Done) -> list[s
             else:
                 on_done(opened.job, [opened.done[at] for at in sorted(opened.done)], opened.cpu_s)
             progress.show(opened)
+            if places and is_over():
+                break
     finally:
         pool.shutdown(cancel_futures=True)
     return failures

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.estimator_bench.values import ForecastQuality
 from estimator import Curve, Ended, Forecast, History, Observed, Population, Standing, preset
 from estimator.forecasters import (
     BayesianNetwork,
@@ -20,7 +21,6 @@ from estimator.forecasters import (
     SequentialRegression,
 )
 from estimator.forecasters.learned import Regression
-from estimator_bench.values import ForecastQuality
 from hpc_nas.records.curve_set import CurveSet
 
 __all__ = ["FORECASTERS", "SHARE", "ForecastTask", "quality_of"]

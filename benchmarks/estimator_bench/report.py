@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.forecast_speed import table as speed_table
-from bench.markdown import table
-
-from estimator_bench.aims import rows_of_aims
-from estimator_bench.formats import short
-from estimator_bench.report_conditions import conditions
-from estimator_bench.report_quality import agreement, calibration, forecasts, hypervolumes
-from estimator_bench.report_sets import group_tables, means, set_tables
-from estimator_bench.store import Results
+from benchmarks.bench.report import figures as figure_lines
+from benchmarks.bench.report import machine, publish_report, short_commit, table
+from benchmarks.estimator_bench.aims import rows_of_aims
+from benchmarks.estimator_bench.formats import short
+from benchmarks.estimator_bench.groups import entries_of, shown
+from benchmarks.estimator_bench.report_quality import agreement, calibration, forecasts, hypervolumes
+from benchmarks.estimator_bench.report_sets import group_tables, means, set_tables
+from benchmarks.estimator_bench.values import EstimatorResults, ForecastSpeed
+from hpc_nas.report.formatting import duration
 
 __all__ = ["write_report"]
-
-REPORT_NAME = "report.md"
 
 READING = """## How to read this
 
@@ -39,36 +36,21 @@ READING = """## How to read this
 """
 
 
-def write_report(results: Results, directory: Path, *, figures: Sequence[Path], notice: str) -> Path:
+def write_report(results: EstimatorResults, directory: Path, *, figures: Sequence[Path], notice: str) -> Path:
     """Publish report.md in `directory`; `figures` lie beside it, a notice comes first."""
-    path = directory / REPORT_NAME
-    temporary = path.with_name(f".{REPORT_NAME}.tmp")
-    temporary.write_text("\n".join(_lines(results, figures, notice=notice)).rstrip() + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-    return path
-
-
-def _lines(results: Results, figures: Sequence[Path], *, notice: str) -> list[str]:
-    lines = [
-        "# Estimator benchmark report",
-        "",
+    text = (
         "Every rule, replayed on recorded learning curves. Written by `make bench-estimator` from `results.json`; not "
-        "edited by hand.",
-        "",
-    ]
-    lines += [f"**{notice}**", ""] if notice else []
-    lines += _stale(results)
-    lines += ["## Aims", ""]
-    lines += table(["figure", "aim", "measured", "aim is", "PEng4NN*"], rows_of_aims(results))
-    lines += means(results)
-    for path in figures:
-        lines += [f"![{path.stem.replace('_', ' ')}]({path.name})", ""]
-    lines += [*hypervolumes(results), *calibration(results), *forecasts(results), *agreement(results)]
-    lines += [*_speed(results), *group_tables(results), *set_tables(results), *conditions(results), READING]
-    return lines
+        "edited by hand."
+    )
+    body = [*_stale(results), "## Aims", ""]
+    body += table(["figure", "aim", "measured", "aim is", "PEng4NN*"], rows_of_aims(results))
+    body += [*means(results), *figure_lines(figures)]
+    body += [*hypervolumes(results), *calibration(results), *forecasts(results), *agreement(results)]
+    body += [*_speed(results), *group_tables(results), *set_tables(results), *_conditions(results), READING]
+    return publish_report(directory, "Estimator benchmark report", text, notice=notice, body=body)
 
 
-def _stale(results: Results) -> list[str]:
+def _stale(results: EstimatorResults) -> list[str]:
     """Says so where parts were measured with different code."""
     sources = results.sources
     if len(sources) < 2:
@@ -77,7 +59,7 @@ def _stale(results: Results) -> list[str]:
     return [f"**The results were measured with different versions of the code ({counts}).**", ""]
 
 
-def _speed(results: Results) -> Iterator[str]:
+def _speed(results: EstimatorResults) -> Iterator[str]:
     if results.speed is None:
         return
     speed = results.speed
@@ -88,8 +70,7 @@ def _speed(results: Results) -> Iterator[str]:
         f"{speed.conditions.background_cpu_percent:.0f} % of the machine when it began. Faster by: ratio of CPU times "
         "to SciPy's curve_fit in this run. Forecasts: of every prefix of recorded curves, with spread.",
         "",
-        *speed_table(speed.forecasts).splitlines(),
-        "",
+        *_forecast_table(speed.forecasts),
         "Refit of one regression of Baker's SRM, with fixed hyperparameters and the residuals of 5 folds:",
         "",
     ]
@@ -105,3 +86,98 @@ def _speed(results: Results) -> Iterator[str]:
         for refit in speed.refits
     ]
     yield from table(["regression", "of", "median", "largest", "repeats", "in fits of curve_fit"], rows)
+
+
+def _forecast_table(speed: ForecastSpeed) -> list[str]:
+    rows = [
+        [
+            timing.name,
+            str(timing.count),
+            *(
+                f"{value:.2f}"
+                for value in (timing.median_ms, timing.p99_ms, timing.cpu_median_ms, timing.cpu_p99_ms)
+            ),
+            str(timing.num_without_forecast),
+            f"{timing.ratio:.1f}",
+        ]
+        for timing in speed.forecasts
+    ]
+    header = [
+        "one forecast",
+        "count",
+        "median ms",
+        "p99 ms",
+        "CPU median ms",
+        "CPU p99 ms",
+        "none",
+        "faster by",
+    ]
+    lines = table(header, rows)
+    lines[1] = "|" + "---|" * len(header)
+    batch = speed.batch
+    return [
+        *lines,
+        f"Every prefix of {batch.num_curves} curves of {batch.num_points} points at once: {batch.num_fits} fits, "
+        f"{batch.num_failures} failures, {batch.fits_per_s:,.0f} fits/s ({batch.fits_per_cpu_s:,.0f} per CPU second), "
+        f"{batch.ratio:,.0f} times curve_fit.",
+        "",
+    ]
+
+
+def _conditions(results: EstimatorResults) -> Iterator[str]:
+    """Machine, commit, settings, skipped sets, and CPU time by rule."""
+    yield from ["## Conditions", ""]
+    if results.runs:
+        yield from machine(results.runs[-1].environment)
+    yield from _runs(results)
+    for name, reason in results.skipped.items():
+        yield from [f"Skipped: {name}: {reason}.", ""]
+    yield from _times(results)
+
+
+def _runs(results: EstimatorResults) -> Iterator[str]:
+    rows = [
+        [
+            run.started,
+            duration(run.duration_s),
+            str(run.num_measured),
+            short_commit(run.commit),
+            run.source,
+            f"{run.background_cpu_percent:.0f} %",
+            f"`{run.arguments}`" if run.arguments else "",
+        ]
+        for run in results.runs
+    ]
+    yield from [
+        "What is here was measured by these calls; a result stays until its curves, its rule, its orders or the code "
+        "change. `+` marks a commit with changes on top. Only the section on speed depends on the machine's load.",
+        "",
+    ]
+    yield from table(
+        ["started", "took", "jobs", "commit", "code", "others' CPU share before", "arguments"], rows
+    )
+
+
+def _times(results: EstimatorResults) -> Iterator[str]:
+    """CPU time of each rule over all sets; rules that share forecasts share it."""
+    rows = []
+    for rule in shown(results):
+        entries = entries_of(results, "all", rule.name).values()
+        replays = sum(entry.num_candidates * entry.num_orders for entry in entries)
+        seconds = sum(entry.cpu_s for entry in entries)
+        rows.append([f"`{rule.name}`", f"{seconds:.0f} s", str(replays), f"{1e3 * seconds / replays:.1f} ms"])
+    names = dict.fromkeys(name for found in results.forecasts.values() for name in found)
+    for name in names:
+        items = [found[name] for found in results.forecasts.values() if name in found]
+        seconds, count = sum(item.cpu_s for item in items), sum(item.num_candidates for item in items)
+        rows.append(
+            [f"forecasts by {name}", f"{seconds:.0f} s", str(count), f"{1e3 * seconds / count:.1f} ms"]
+        )
+    if results.speed is not None:
+        rows.append(["speed", f"{results.speed.conditions.duration_s:.0f} s", "", ""])
+    yield from [
+        "CPU time over all sets; rules that share their forecasts share it evenly. A replayed curve is one candidate "
+        "in one order.",
+        "",
+    ]
+    yield from table(["part", "CPU time", "replayed curves", "each"], rows)

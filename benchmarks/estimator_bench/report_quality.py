@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from bench.markdown import table
 
-from estimator_bench.aims import REJECTED_BELOW
-from estimator_bench.contenders import AGREEING, REFERENCE
-from estimator_bench.formats import overlaps, short
-from estimator_bench.groups import (
+from benchmarks.bench.report import table
+from benchmarks.estimator_bench.aims import REJECTED_BELOW
+from benchmarks.estimator_bench.contenders import AGREEING, REFERENCE
+from benchmarks.estimator_bench.formats import overlaps, short
+from benchmarks.estimator_bench.groups import (
     GROUPS,
     Coverage,
     coverage_of,
@@ -21,15 +21,14 @@ from estimator_bench.groups import (
     sets_of,
     shown,
 )
-from estimator_bench.quality import FORECASTERS
-from estimator_bench.store import Results
-from estimator_bench.values import ForecastQuality
+from benchmarks.estimator_bench.quality import FORECASTERS
+from benchmarks.estimator_bench.values import EstimatorResults, ForecastQuality
 from hpc_nas.report.formatting import MISSING
 
 __all__ = ["agreement", "calibration", "forecasts", "hypervolumes"]
 
 
-def hypervolumes(results: Results) -> Iterator[str]:
+def hypervolumes(results: EstimatorResults) -> Iterator[str]:
     """One number for each family of rules."""
     families: dict[str, list[str]] = {}
     for rule in shown(results):
@@ -56,7 +55,7 @@ def hypervolumes(results: Results) -> Iterator[str]:
     yield from table(["family", "rules", *GROUPS.values()], rows)
 
 
-def calibration(results: Results) -> Iterator[str]:
+def calibration(results: EstimatorResults) -> Iterator[str]:
     """Coverage of the 90 % intervals, pooled and of each set."""
     by_rule: dict[str, dict[str, Coverage]] = {}
     rows = []
@@ -92,7 +91,7 @@ def calibration(results: Results) -> Iterator[str]:
     yield from table(["set", *(f"`{name}`" for name in by_rule)], cells)
 
 
-def forecasts(results: Results) -> Iterator[str]:
+def forecasts(results: EstimatorResults) -> Iterator[str]:
     """Forecasts from a quarter of the curve."""
     by_set = {name: found for name, found in results.forecasts.items() if found}
     if not by_set:
@@ -124,7 +123,7 @@ def forecasts(results: Results) -> Iterator[str]:
     yield from table(["set", *names], rows)
 
 
-def _forecaster(results: Results, name: str) -> list[str]:
+def _forecaster(results: EstimatorResults, name: str) -> list[str]:
     squares, errors = [], []
     for group in GROUPS:
         found = [
@@ -149,7 +148,7 @@ def _forecaster(results: Results, name: str) -> list[str]:
     ]
 
 
-def agreement(results: Results) -> Iterator[str]:
+def agreement(results: EstimatorResults) -> Iterator[str]:
     """PEng4NN by SciPy and by our own solver, on the same candidates."""
     rows = []
     for name in sets_of(results, "all"):

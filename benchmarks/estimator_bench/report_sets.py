@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from bench.markdown import table
-
-from estimator_bench.contenders import Contender
-from estimator_bench.formats import gaps, overlaps, short, with_deviation
-from estimator_bench.groups import GROUPS, coverage_of, entries_of, group_mean, sets_of, shown
-from estimator_bench.store import Results
+from benchmarks.bench.report import table
+from benchmarks.estimator_bench.contenders import Contender
+from benchmarks.estimator_bench.formats import gaps, overlaps, short, with_deviation
+from benchmarks.estimator_bench.groups import GROUPS, coverage_of, entries_of, group_mean, sets_of, shown
+from benchmarks.estimator_bench.values import EstimatorResults
 from hpc_nas.report.formatting import MISSING
 
 __all__ = ["group_tables", "means", "set_tables"]
@@ -23,7 +22,7 @@ HEADER = (
 )  # fmt: skip
 
 
-def means(results: Results) -> list[str]:
+def means(results: EstimatorResults) -> list[str]:
     """What counts most, all groups side by side."""
     header = ["rule"]
     for group, title in GROUPS.items():
@@ -46,7 +45,7 @@ def means(results: Results) -> list[str]:
     return ["## Means over sets", "", *table(header, rows)]
 
 
-def group_tables(results: Results) -> Iterator[str]:
+def group_tables(results: EstimatorResults) -> Iterator[str]:
     """Every figure's mean over each group."""
     for group, title in GROUPS.items():
         names = sets_of(results, group)
@@ -68,7 +67,7 @@ def group_tables(results: Results) -> Iterator[str]:
         yield from table(["rule", *HEADER], rows)
 
 
-def set_tables(results: Results) -> Iterator[str]:
+def set_tables(results: EstimatorResults) -> Iterator[str]:
     """One table for each set."""
     yield from ["## Each set", ""]
     for name in sets_of(results, "all"):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.bench.environment import DATA_VARIABLE, ROOT, data_dir
 from hpc_nas.errors import HpcNasError
 from hpc_nas.records.curve_set import CurveSet
 from hpc_nas.replay.sources import Choice, load_sets
 
-__all__ = ["CNN", "HARD", "ROOT", "BenchSet", "find_sets", "sampled"]
+__all__ = ["CNN", "HARD", "LEMUR", "BenchSet", "find_sets", "sampled"]
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN_DIR = ROOT / "benchmarks" / "curves"
+LEMUR = "lemur_dev.npz"
 CNN, HARD = "cnn", "hard"
 SEED = 20210417
 COMPLETE_A4NN_SEARCH = ("run_index", 0.0)
@@ -52,7 +52,7 @@ def find_sets() -> tuple[list[BenchSet], dict[str, str]]:
     skipped: dict[str, str] = {}
     for source in _sources():
         if not source.path.is_file():
-            skipped[source.path.stem] = "not there; set HPC_NAS_TEST_DATA to a directory that holds curves/"
+            skipped[source.path.stem] = f"not there; set {DATA_VARIABLE} to a directory that holds curves/"
             continue
         try:
             loaded = load_sets([source.path], Choice(where=source.where))
@@ -86,9 +86,8 @@ def content_of(curves: CurveSet) -> str:
 
 
 def _sources() -> Iterator[_Source]:
-    configured = os.environ.get("HPC_NAS_TEST_DATA")
-    data = (Path(configured) if configured else ROOT.parent / "shared" / "data").resolve() / "curves"
-    yield _Source(path=data / "lemur_dev.npz", group=CNN, prefix="lemur ")
+    data = data_dir() / "curves"
+    yield _Source(path=data / LEMUR, group=CNN, prefix="lemur ")
     yield _Source(path=data / "random_cnn_digits.npz", group=CNN)
     yield _Source(path=data / "random_cnn_cifar.npz", group=CNN)
     for name in ("digits_random_cnn", "fashion_mnist_2000_random_cnn"):

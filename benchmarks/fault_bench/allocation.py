@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fault_bench.values import Share
+from benchmarks.fault_bench.values import Share
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, Event, GroupReported, GroupStarted
 

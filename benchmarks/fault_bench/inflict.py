@@ -8,9 +8,9 @@ import signal
 import time
 from contextlib import suppress
 
-from fault_bench.storm_campaign import StormCampaign
-from fault_bench.targets import Family, family, find_targets
-from fault_bench.values import Fault, Kind
+from benchmarks.fault_bench.storm_campaign import StormCampaign
+from benchmarks.fault_bench.targets import Family, family, find_targets
+from benchmarks.fault_bench.values import Fault, Kind
 from tools.slurm_cluster.campaigns import GRACE_S, JobCampaign
 from tools.slurm_cluster.processes import processes_naming
 

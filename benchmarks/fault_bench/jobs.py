@@ -6,10 +6,10 @@ import math
 from datetime import datetime
 from pathlib import Path
 
-from bench.values import Spread
-
-from fault_bench.allocation import JobTimes, shares
-from fault_bench.values import Chain, Share, Utilisation
+from benchmarks.bench.command import NotMeasured
+from benchmarks.bench.values import Spread
+from benchmarks.fault_bench.allocation import JobTimes, shares
+from benchmarks.fault_bench.values import Chain, Share, Utilisation
 from hpc_nas.records.archive import assemble
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.records.ledger import CandidateEnded, Event, read_ledger
@@ -24,10 +24,6 @@ SPARE_JOBS = 4
 START_SLACK = 1.2  # a job's start may take longer than that of the one it is reckoned by
 
 Outcomes = dict[int, tuple[str, str, float | None, float]]
-
-
-class NotMeasured(RuntimeError):
-    """A campaign of a measurement did not come to its end."""
 
 
 def measure_utilisation(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from fault_bench.values import NODE_LOSSES, Fault
+from benchmarks.fault_bench.values import NODE_LOSSES, Fault
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.records.ledger import CandidateEnded, Event, GroupStarted
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from bench.markdown import table
-from bench.values import Spread
-
-from fault_bench.values import NODE_LOSSES, SIGKILLS, Chain, Fault, Kind, Results, Share, Storm, Utilisation
+from benchmarks.bench.environment import Conditions
+from benchmarks.bench.report import publish_report, table
+from benchmarks.bench.values import Spread
+from benchmarks.fault_bench.values import (
+    NODE_LOSSES,
+    SIGKILLS,
+    Chain,
+    Fault,
+    FaultResults,
+    Kind,
+    Share,
+    Storm,
+    Utilisation,
+)
 
 ZEROS = {
     "observations_lost": "observations lost after their flush",
@@ -31,19 +40,14 @@ START = ("before_campaign", "before_groups", "before_reports", "before_training"
 END = ("idle_at_end", "after_campaign")
 
 
-def write_report(results: Results, directory: Path, *, notice: str) -> Path:
-    """report.md from results.json."""
-    lines = ["# Faults, walltime and the use of an allocation", "", "Written by `make bench-faults`.", ""]
-    lines += [f"**{notice}**", ""] if notice else []
-    if results.storm is not None:
-        lines += _storm(results.storm) + _conditions(results.conditions.get("storm", {}))
-    if results.chain is not None:
-        lines += _chain(results.chain) + _conditions(results.conditions.get("chain", {}))
-    if results.utilisation is not None:
-        lines += _utilisation(results.utilisation) + _conditions(results.conditions.get("utilisation", {}))
-    path = directory / "report.md"
-    path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    return path
+def write_report(results: FaultResults, directory: Path, *, notice: str) -> Path:
+    """Publish report.md in `directory`; a notice comes first."""
+    lines: list[str] = []
+    for name, section in (("storm", _storm), ("chain", _chain), ("utilisation", _utilisation)):
+        if (found := getattr(results, name)) is not None:
+            lines += section(found) + _conditions(results.conditions.get(name))
+    title = "Faults, walltime and the use of an allocation"
+    return publish_report(directory, title, "Written by `make bench-faults`.", notice=notice, body=lines)
 
 
 def _storm(storm: Storm) -> list[str]:
@@ -196,15 +200,15 @@ def _lost(found: tuple[Share, ...]) -> str:
     return f"{100 * (1 - trained / total):.1f}" if total else "-"
 
 
-def _conditions(found: dict[str, Any]) -> list[str]:
-    if not found:
+def _conditions(found: Conditions | None) -> list[str]:
+    if found is None:
         return []
-    machine = found["environment"]
-    asked = ", ".join(f"{name} {value}" for name, value in found["configuration"].items())
+    machine = found.environment
+    asked = ", ".join(f"{name} {value}" for name, value in found.configuration.items())
     return [
-        f"Measured on {found['started']} at commit {found['commit'] or '(unknown)'}: {machine['cpu']}, "
+        f"Measured on {found.started} at commit {found.commit or '(unknown)'}: {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, {machine['os']}; Slurm 22.05 with namespace hosts, "
-        f"trained on the CPU; others used {found['background_cpu_percent']:.0f} % of the machine at the start. "
+        f"trained on the CPU; others used {found.background_cpu_percent:.0f} % of the machine at the start. "
         f"{asked}.",
         "",
     ]

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fault_bench.inflict import inflict
-from fault_bench.recovery import measured, well_again
-from fault_bench.storm_campaign import Shape, StormCampaign
-from fault_bench.targets import Family
-from fault_bench.values import NEW_JOB, NODE_LOSSES, Fault, Judged, Kind, Storm
+from benchmarks.fault_bench.inflict import inflict
+from benchmarks.fault_bench.recovery import measured, well_again
+from benchmarks.fault_bench.storm_campaign import Shape, StormCampaign
+from benchmarks.fault_bench.targets import Family
+from benchmarks.fault_bench.values import NEW_JOB, NODE_LOSSES, Fault, Judged, Kind, Storm
 from hpc_nas.campaign.provenance import source_commit
 from hpc_nas.records.archive import assemble
 from hpc_nas.records.ledger import read_ledger

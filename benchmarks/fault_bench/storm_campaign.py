@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fault_bench.jobs import NotMeasured
+from benchmarks.bench.command import NotMeasured
 from tools.slurm_cluster.campaigns import JobCampaign
 from tools.slurm_cluster.cluster import ENDED, Cluster
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Any
 
-from bench.values import Number, Spread, Value
 from pydantic import Field
 
-SCHEMA_VERSION = 1
+from benchmarks.bench.environment import Conditions
+from benchmarks.bench.store import Results
+from benchmarks.bench.values import Number, Spread, Value
 
 
 class Kind(StrEnum):
@@ -133,11 +133,16 @@ class Utilisation(Value):
     share: Share
 
 
-class Results(Value):
-    """The whole file."""
+class FaultResults(Results):
+    """The whole file; conditions by part."""
 
-    schema_version: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
-    conditions: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by part
+    conditions: dict[str, Conditions] = Field(default_factory=dict)
     storm: Storm | None = None
     chain: Chain | None = None
     utilisation: Utilisation | None = None
+
+    def with_part(
+        self, name: str, found: Storm | Chain | Utilisation, conditions: Conditions
+    ) -> FaultResults:
+        """A copy with this part measured, so far."""
+        return self.changed(**{name: found}, conditions={**self.conditions, name: conditions})

@@ -1,1 +1,1 @@
-"""What `benchmarks/run_search.py` is made of."""
+"""Every strategy and every space; `benchmarks/run_search.py` runs it and writes one report."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from pydoc_data.topics import topics
 
 import numpy as np
-from bench.campaigns import run_campaign
-from bench.environment import background_cpu_percent
 
-from hpc_nas.campaign.provenance import source_commit
+from benchmarks.bench.campaigns import run_campaign
+from benchmarks.bench.environment import Conditions
+from benchmarks.search_bench.plans import Plan
+from benchmarks.search_bench.values import Measured, Pick
 from hpc_nas.configuration import Configuration
 from hpc_nas.group.workbench import prepare_workbench
 from hpc_nas.records.archive import CampaignRecord
@@ -20,27 +20,16 @@ from hpc_nas.report.summary import summarize
 from hpc_nas.training.cache import data_cache_dir
 from hpc_nas.training.session import Session
 from hpc_nas.values import Candidate
-from search_bench.plans import Plan
-from search_bench.values import Conditions, Measured, Pick
 
-__all__ = ["NUM_PICKS", "conditions", "final_accuracy", "measure", "picks"]
+__all__ = ["NUM_PICKS", "final_accuracy", "measure", "picks"]
 
 NUM_PICKS = 3
 CAMPAIGN_FILE = Path(__file__).with_name("digits.toml")
 
 
-def conditions() -> Conditions:
-    """Commit, time, and how busy others keep the machine."""
-    return Conditions(
-        commit=source_commit(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        background_cpu_percent=background_cpu_percent(),
-    )
-
-
 def measure(plan: Plan, *, run_dir: Path) -> Measured:
     """Run the campaign and sum it up. Raises CampaignFailed."""
-    before = conditions()
+    before = Conditions.now()
     settings = dict(plan.settings)
     if plan.space == "lstm":
         settings["data.name"] = str(_write_prose(run_dir.with_suffix(".txt")))

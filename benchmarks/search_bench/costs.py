@@ -10,6 +10,7 @@ import numpy as np
 from optuna.trial import BaseTrial
 from torch import nn
 
+from benchmarks.search_bench.values import Costs, DrawCost
 from hpc_nas.configuration import SearchSection, SpaceSection
 from hpc_nas.search import SearchContext, Strategy, make_strategy
 from hpc_nas.spaces import Problem
@@ -18,7 +19,6 @@ from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Parameters, Space
 from hpc_nas.values import Candidate, Outcome, Reason, State
-from search_bench.values import Costs, DrawCost
 
 __all__ = ["measure_costs", "measure_draw"]
 

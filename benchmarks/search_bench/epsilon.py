@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.values import Number, Value
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,6 +20,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.bench.values import Number, Value
+from benchmarks.search_bench.plans import EPSILON
+from benchmarks.search_bench.values import Measured, SearchResults
 from hpc_nas.configuration import SearchSection
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.report.figures.style import (
@@ -39,7 +41,7 @@ from hpc_nas.report.rows import evaluated
 from hpc_nas.search.epsilon import EpsilonSchedule
 from hpc_nas.search.metaqnn import epsilon_schedule
 
-__all__ = ["AgentRun", "draw_epsilon", "epsilon_figures", "run_of", "schedule_of"]
+__all__ = ["AgentRun", "agent_figures", "draw_epsilon", "epsilon_figures", "run_of", "schedule_of"]
 
 CONFIDENCE = 0.95
 SHIFT = 0.012  # of the markers of one epsilon, so that both can be seen
@@ -75,6 +77,26 @@ def run_of(record: CampaignRecord) -> AgentRun:
         accuracies=tuple(rows["best_accuracy"].tolist()),
         estimates=tuple(rows["estimate"].tolist()),
         num_left_out=len(record.candidates) - len(rows),
+    )
+
+
+def agent_figures(results: SearchResults) -> dict[str, Any]:
+    """What `epsilon_figures` says of them; empty where none was measured."""
+    groups: dict[str, list[AgentRun]] = {}
+    for one in results.campaigns.values():
+        if one.plan.part == EPSILON:
+            groups.setdefault(f"preset {one.plan.preset}", []).append(_planned_run(one))
+    return epsilon_figures(groups)
+
+
+def _planned_run(one: Measured) -> AgentRun:
+    num_candidates = int(one.plan.settings["campaign.num_candidates"])
+    schedule = epsilon_schedule(num_candidates=num_candidates)
+    return AgentRun(
+        epsilons=tuple(schedule.epsilon_of(number) for number in one.numbers),
+        accuracies=one.accuracies,
+        estimates=one.estimates,
+        num_left_out=num_candidates - len(one.numbers),
     )
 
 

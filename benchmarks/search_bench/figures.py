@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.search_bench.epsilon import agent_figures, draw_epsilon
+from benchmarks.search_bench.plans import OWN_RULE, PRESETS, STRATEGIES
+from benchmarks.search_bench.values import SearchResults
 from hpc_nas.report.figures.style import (
     BLUE,
     FAINT,
@@ -17,10 +20,6 @@ from hpc_nas.report.figures.style import (
     new_axes,
     save,
 )
-from search_bench.agent import agent_figures
-from search_bench.epsilon import draw_epsilon
-from search_bench.plans import OWN_RULE, PRESETS, STRATEGIES
-from search_bench.values import Results
 
 __all__ = ["draw_figures"]
 
@@ -35,18 +34,18 @@ _TEXT_BELOW = ("menndl", "peng4nn-fast")
 """They lie beside `none` and `peng4nn` nearly always."""
 
 
-def draw_figures(results: Results, directory: Path) -> list[Path]:
+def draw_figures(results: SearchResults, directory: Path) -> list[Path]:
     """Draw what there is; returns the paths of the PNG files."""
     directory.mkdir(parents=True, exist_ok=True)
     return [*_strategies(results, directory), *_agent(results, directory)]
 
 
-def _agent(results: Results, directory: Path) -> list[Path]:
+def _agent(results: SearchResults, directory: Path) -> list[Path]:
     found = agent_figures(results)
     return [draw_epsilon(found, directory / "epsilon.png")] if found else []
 
 
-def _strategies(results: Results, directory: Path) -> list[Path]:
+def _strategies(results: SearchResults, directory: Path) -> list[Path]:
     campaigns = [one for one in results.campaigns.values() if one.plan.part == STRATEGIES and one.picks]
     if not campaigns:
         return []

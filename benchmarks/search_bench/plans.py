@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.campaigns import Setting
-from bench.values import Value
+from benchmarks.bench.campaigns import Setting
+from benchmarks.bench.values import Value
 
 __all__ = [
     *(

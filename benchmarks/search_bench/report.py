@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from bench.markdown import table, verdict
-
+from benchmarks.bench.environment import Conditions
+from benchmarks.bench.report import figures as figure_lines
+from benchmarks.bench.report import publish_report, table, verdict
+from benchmarks.search_bench.campaigns import NUM_PICKS
+from benchmarks.search_bench.epsilon import agent_figures
+from benchmarks.search_bench.figures import draw_figures
+from benchmarks.search_bench.plans import FREE, GENERATIONS, GRID, OWN_RULE, PRESETS, SPACES, STRATEGIES
+from benchmarks.search_bench.values import Costs, Measured, SearchResults, Simulated
 from hpc_nas.report.formatting import MISSING, number
-from search_bench.agent import agent_figures
-from search_bench.campaigns import NUM_PICKS
-from search_bench.figures import draw_figures
-from search_bench.plans import FREE, GENERATIONS, GRID, OWN_RULE, PRESETS, SPACES, STRATEGIES
-from search_bench.values import Conditions, Costs, Measured, Results, Simulated
 
 __all__ = ["write_report"]
 
-REPORT_NAME = "report.md"
 AIM_ASK_MS = 10.0
 DRAWN_AHEAD = "drawn ahead of need"
 AIMED = ("random", "regularized-evolution", "nsga2")
@@ -41,28 +40,21 @@ READING = """## How to read this
 """
 
 
-def write_report(results: Results, directory: Path, *, notice: str) -> Path:
+def write_report(results: SearchResults, directory: Path, *, notice: str) -> Path:
     """Publish report.md and its figures in `directory`; a notice comes first."""
     figures = draw_figures(results, directory)
-    lines = ["# Search benchmark report", ""]
-    lines += ["Written by `make bench-search` from `results.json`; not edited by hand.", ""]
-    lines += [f"**{notice}**", ""] if notice else []
-    lines += [READING, *_stopping(results), *_campaigns(results), *_generations(results)]
-    lines += [*_agent(results), *_spaces(results), *_simulated(results), *_costs(results), *_draws(results)]
-    lines += [line for path in figures for line in (f"![{path.stem}]({path.name})", "")]
-    lines += _conditions(results)
-    path = directory / REPORT_NAME
-    temporary = path.with_name(f".{REPORT_NAME}.tmp")
-    temporary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+    body = [READING, *_stopping(results), *_campaigns(results), *_generations(results)]
+    body += [*_agent(results), *_spaces(results), *_simulated(results), *_costs(results), *_draws(results)]
+    body += [*figure_lines(figures), *_conditions(results)]
+    text = "Written by `make bench-search` from `results.json`; not edited by hand."
+    return publish_report(directory, "Search benchmark report", text, notice=notice, body=body)
 
 
-def _of(results: Results, part: str) -> list[Measured]:
+def _of(results: SearchResults, part: str) -> list[Measured]:
     return [one for one in results.campaigns.values() if one.plan.part == part]
 
 
-def _stopping(results: Results) -> list[str]:
+def _stopping(results: SearchResults) -> list[str]:
     """One line for each strategy and preset: what is saved, and what it costs."""
     campaigns = _of(results, STRATEGIES)
     if not campaigns:
@@ -104,7 +96,7 @@ def _pair_row(strategy: str, preset: str, pairs: Sequence[tuple[Measured, Measur
     ]
 
 
-def _campaigns(results: Results) -> list[str]:
+def _campaigns(results: SearchResults) -> list[str]:
     campaigns = _of(results, STRATEGIES)
     if not campaigns:
         return []
@@ -130,7 +122,7 @@ def _campaigns(results: Results) -> list[str]:
     return [f"## Every strategy on `random-cnn`, {count} candidates", "", *table(header, rows), pairs, ""]
 
 
-def _generations(results: Results) -> list[str]:
+def _generations(results: SearchResults) -> list[str]:
     rows = []
     for one in _of(results, GENERATIONS):
         name = f"{STRATEGIES}-{one.plan.space}-{one.plan.strategy}-{one.plan.preset}-{one.plan.seed}"
@@ -154,7 +146,7 @@ def _generations(results: Results) -> list[str]:
     return ["## Generations against asynchronous draws", "", text, "", *table(header, rows)]
 
 
-def _agent(results: Results) -> list[str]:
+def _agent(results: SearchResults) -> list[str]:
     rows = []
     for label, found in agent_figures(results).items():
         trend = found["trend"]
@@ -181,7 +173,7 @@ def _interval(trend: dict[str, float | None]) -> str:
     return f"{slope:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def _spaces(results: Results) -> list[str]:
+def _spaces(results: SearchResults) -> list[str]:
     rows = [
         [
             one.plan.space,
@@ -199,7 +191,7 @@ def _spaces(results: Results) -> list[str]:
     return ["## Every space", "", text, "", *table(header, rows)]
 
 
-def _simulated(results: Results) -> list[str]:
+def _simulated(results: SearchResults) -> list[str]:
     if not results.simulated:
         return []
     columns = list(dict.fromkeys((one.spreads, one.num_candidates) for one in results.simulated))
@@ -218,7 +210,7 @@ def _simulated(results: Results) -> list[str]:
     return ["## Simulated searches", "", text, "", *table(header, rows)]
 
 
-def _costs(results: Results) -> list[str]:
+def _costs(results: SearchResults) -> list[str]:
     if not results.costs:
         return []
     numbers = sorted({cost.num_told for cost in results.costs})
@@ -247,7 +239,7 @@ def _costs(results: Results) -> list[str]:
     return ["## What ask and tell cost", "", text, "", *table(header, rows)]
 
 
-def _draws(results: Results) -> list[str]:
+def _draws(results: SearchResults) -> list[str]:
     if not results.draws:
         return []
     rows = [[cost.space, f"{cost.median_ms:.1f}", f"{cost.p90_ms:.1f}"] for cost in results.draws]
@@ -264,7 +256,7 @@ def _draws(results: Results) -> list[str]:
     ]
 
 
-def _conditions(results: Results) -> list[str]:
+def _conditions(results: SearchResults) -> list[str]:
     conditions = [one.conditions for one in results.campaigns.values()]
     conditions += [results.cost_conditions] if results.cost_conditions is not None else []
     if not conditions:

@@ -15,12 +15,12 @@ import numpy as np
 from optuna.trial import BaseTrial, FixedTrial
 from torch import nn
 
+from benchmarks.search_bench.costs import IN_FLIGHT, Undescribed, converged
+from benchmarks.search_bench.values import Simulated
 from hpc_nas.configuration import SearchSection
 from hpc_nas.search import SearchContext, make_strategy
 from hpc_nas.spaces import Problem
 from hpc_nas.values import Candidate, Outcome
-from search_bench.costs import IN_FLIGHT, Undescribed, converged
-from search_bench.values import Simulated
 
 __all__ = ["SIMULATED", "simulate"]
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.values import Number, Value
 from pydantic import Field
 
-from search_bench.plans import Plan
+from benchmarks.bench.environment import Conditions
+from benchmarks.bench.store import Results
+from benchmarks.bench.values import Number, Value
+from benchmarks.search_bench.plans import Plan
 
-__all__ = ["Conditions", "Costs", "Measured", "Pick", "Results", "Simulated"]
-
-
-class Conditions(Value):
-    """Under what a campaign was measured."""
-
-    commit: str
-    started: str
-    background_cpu_percent: float
+__all__ = ["Costs", "DrawCost", "Measured", "Pick", "SearchResults", "Simulated"]
 
 
 class Pick(Value):
@@ -93,7 +87,7 @@ class Simulated(Value):
     picked_error: Number
 
 
-class Results(Value):
+class SearchResults(Results):
     """The whole file: campaigns by name, costs by strategy and number of candidates."""
 
     environment: dict[str, Any] = Field(default_factory=dict)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.markdown import several, spread, table, verdict
-from bench.values import Appends, CampaignLatencies, Idle, Latencies, Shape, Spread
+from benchmarks.bench.report import several, spread, table, verdict
+from benchmarks.bench.values import Spread
+from benchmarks.campaign_bench.values import Appends, CampaignLatencies, Idle, Latencies, Shape
 from hpc_nas.report.formatting import latency, percent
 
 AIM_STOP_S, AIM_HANDOVER_S, AIM_APPEND_S, AIM_READ_S = 0.010, 0.050, 0.0003, 0.010

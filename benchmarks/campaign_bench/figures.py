@@ -8,10 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.parts import APPENDS, DIGITS, FASHION, LATENCIES
-from bench.report_latency import AIM_APPEND_S, AIM_HANDOVER_S, AIM_READ_S, AIM_STOP_S, shape_title
-from bench.store import Results
-from bench.values import LEVELS, Appends, Latencies, Spread, Throughput
+from benchmarks.bench.values import LEVELS, Spread
+from benchmarks.campaign_bench.parts import APPENDS, DIGITS, FASHION, LATENCIES
+from benchmarks.campaign_bench.report_latency import (
+    AIM_APPEND_S,
+    AIM_HANDOVER_S,
+    AIM_READ_S,
+    AIM_STOP_S,
+    shape_title,
+)
+from benchmarks.campaign_bench.values import Appends, CampaignResults, Latencies, Throughput
 from hpc_nas.report.figures.style import (
     BLUE,
     FAINT,
@@ -32,7 +38,7 @@ _MILLISECONDS = 1e3
 _LEAST_MS = 0.01  # where the logarithmic axis begins
 
 
-def draw_figures(results: Results, directory: Path) -> list[Path]:
+def draw_figures(results: CampaignResults, directory: Path) -> list[Path]:
     """Draw what there is; returns the paths of the PNG files."""
     paths = []
     with house_style():

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.campaigns import Setting, Workspace, run_campaign
-from bench.values import CampaignLatencies, Latencies, Shape, Spread
+from benchmarks.bench.campaigns import Setting, run_campaign
+from benchmarks.bench.command import Workspace
+from benchmarks.bench.values import Spread
+from benchmarks.campaign_bench.values import CampaignLatencies, Latencies, Shape
 from hpc_nas.records.archive import CampaignRecord
 from hpc_nas.records.layout import Rows
 from hpc_nas.report.rows import by_trainer

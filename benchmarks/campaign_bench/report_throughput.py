@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.markdown import several, table
-from bench.values import SHARES, Contender, Run, Throughput
+from benchmarks.bench.report import several, table
+from benchmarks.bench.values import SHARES
+from benchmarks.campaign_bench.values import Contender, Run, Throughput
 from hpc_nas.report.formatting import duration, latency, number, percent
 
 SECONDS_PER_HOUR = 3600.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.values import SHARES, CurveCheck, Quality, StopCheck
+from benchmarks.bench.values import SHARES
+from benchmarks.campaign_bench.values import CurveCheck, Quality, StopCheck
 from hpc_nas.records.archive import CampaignRecord
 from hpc_nas.records.layout import Rows
 from hpc_nas.report.metrics import gap, kendall_tau, overlap, regret

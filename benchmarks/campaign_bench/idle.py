@@ -9,8 +9,8 @@ from types import TracebackType
 
 import psutil
 
-from bench.campaigns import Workspace
-from bench.values import Idle, IdleWindow
+from benchmarks.bench.command import Workspace
+from benchmarks.campaign_bench.values import Idle, IdleWindow
 from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
 from hpc_nas.configuration import load_configuration
 from hpc_nas.group import protocol

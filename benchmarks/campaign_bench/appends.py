@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.campaigns import Workspace
-from bench.environment import filesystem_of
-from bench.values import Appends, Spread
+from benchmarks.bench.command import Workspace
+from benchmarks.bench.environment import filesystem_of
+from benchmarks.bench.values import Spread
+from benchmarks.campaign_bench.values import Appends
 from hpc_nas.records.layout import OBSERVATION
 from hpc_nas.records.row_file import RowFileWriter
 
