@@ -33,16 +33,16 @@ check: install-test                    ## ruff, mypy strict, import contracts
 	$(BIN)/lint-imports
 
 bench: install-test                    ## the measurements behind the README's figures
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 bench-estimator: install-test          ## every rule replayed on all recorded curves (2 cores: 20 to 25 minutes)
-	$(BIN)/python benchmarks/run_estimator.py
+	$(BIN)/python -m benchmarks.run_estimator
 
 bench-faults: install-test             ## faults, walltime chains, use of an allocation; root; can be stopped and gone on with
-	PYTHONPATH=. $(BIN)/python benchmarks/run_faults.py
+	$(BIN)/python -m benchmarks.run_faults
 
 bench-search: install-test             ## every strategy and every space in real campaigns; can be stopped and gone on with
-	$(BIN)/python benchmarks/run_search.py
+	$(BIN)/python -m benchmarks.run_search
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

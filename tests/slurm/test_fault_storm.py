@@ -32,18 +32,18 @@ def test_small_storm_is_stopped_gone_on_with_and_loses_nothing(tmp_path: Path) -
     assert storm["left_over"] == []
     assert any(fault["recovered_s"] for fault in storm["faults"])
     report = (tmp_path / "report.md").read_text()
-    assert "A small run" in report
+    assert "A quick run" in report
     assert "| candidates lost | 0 |" in report
 
 
 def _storm(output: Path, *options: str) -> dict[str, Any]:
-    line = [sys.executable, str(ROOT / "benchmarks" / "run_faults.py"), "--small", "--only", "storm"]
+    line = [sys.executable, "-m", "benchmarks.run_faults", "--quick", "--only", "storm"]
     done = subprocess.run(
         [*line, "--output", str(output), *options],
         capture_output=True,
         text=True,
         timeout=1000,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stdout + done.stderr

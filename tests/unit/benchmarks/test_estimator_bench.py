@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.estimator_bench import (
+    aims,
+    contenders,
+    groups,
+    jobs,
+    labels,
+    measure,
+    plots,
+    quality,
+    report,
+    sets,
+    values,
+)
 from estimator import presets
 from hpc_nas.records.curve_set import CurveSet
 
-BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
-Load = Callable[[str], ModuleType]
 
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Imports a module of the benchmark, which is no installed package."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return lambda name: importlib.import_module(f"estimator_bench.{name}")
-
-
-def bench_set(load: Load, *, offset: float = 0.0) -> Any:
+def bench_set(*, offset: float = 0.0) -> Any:
     heights = np.linspace(30.0, 90.0, 16)[:, None] + offset
     curves = CurveSet(
         name="drawn",
@@ -35,21 +35,20 @@ def bench_set(load: Load, *, offset: float = 0.0) -> Any:
         val_accuracy=heights * (1.0 - 0.5 ** np.arange(1.0, 11.0)),
         max_epochs=10.0,
     )
-    return load("sets").BenchSet(curves=curves, group="cnn", num_left_out=0)
+    return sets.BenchSet(curves=curves, group="cnn", num_left_out=0)
 
 
-def measured(load: Load, part: Any, *names: str) -> Any:
-    jobs, store = load("jobs"), load("store")
-    chosen = [item for item in load("contenders").contenders() if item.name in names]
-    results = store.Results(sets={part.curves.name: info(load, part)})
+def measured(part: Any, *names: str) -> Any:
+    chosen = [item for item in contenders.contenders() if item.name in names]
+    results = values.EstimatorResults(sets={part.curves.name: info(part)})
     settings = jobs.Settings(num_orders=2)
     for job in jobs.replay_jobs(part, chosen, results=results, settings=settings, source="code"):
         results = job.finish(results, [task.work() for task in job.tasks], 1.0)
     return results
 
 
-def info(load: Load, part: Any) -> Any:
-    return load("values").SetInfo(
+def info(part: Any) -> Any:
+    return values.SetInfo(
         group=part.group,
         content=part.content,
         num_candidates=len(part.curves),
@@ -57,89 +56,87 @@ def info(load: Load, part: Any) -> Any:
         num_observations=10,
         max_epochs=10.0,
         knows_train_loss=False,
-        front=load("measure").front_of(part.curves),
+        front=measure.front_of(part.curves),
     )
 
 
-def labels_to_do(load: Load, part: Any, results: Any, *, source: str = "code") -> list[str]:
-    jobs = load("jobs")
-    chosen = [item for item in load("contenders").contenders() if item.name in ("median", "i-epoch at 50 %")]
+def labels_to_do(part: Any, results: Any, *, source: str = "code") -> list[str]:
+    chosen = [item for item in contenders.contenders() if item.name in ("median", "i-epoch at 50 %")]
     found = jobs.replay_jobs(
         part, chosen, results=results, settings=jobs.Settings(num_orders=2), source=source
     )
     return [job.label for job in found]
 
 
-def test_every_preset_but_none_is_replayed(load: Load) -> None:
-    texts = {item.text.partition(":")[0] for item in load("contenders").contenders()}
+def test_every_preset_but_none_is_replayed() -> None:
+    texts = {item.text.partition(":")[0] for item in contenders.contenders()}
     assert texts == set(presets()) - {"none"}
 
 
-def test_what_is_known_is_not_measured_again(load: Load) -> None:
-    part = bench_set(load)
-    results = measured(load, part, "median", "i-epoch at 50 %")
-    assert labels_to_do(load, part, results) == []
+def test_what_is_known_is_not_measured_again() -> None:
+    part = bench_set()
+    results = measured(part, "median", "i-epoch at 50 %")
+    assert labels_to_do(part, results) == []
 
 
-def test_other_curves_or_other_code_are_measured_again(load: Load) -> None:
-    part = bench_set(load)
-    results = measured(load, part, "median", "i-epoch at 50 %")
+def test_other_curves_or_other_code_are_measured_again() -> None:
+    part = bench_set()
+    results = measured(part, "median", "i-epoch at 50 %")
     both = ["drawn: i-epoch at 50 %", "drawn: median"]
-    assert labels_to_do(load, bench_set(load, offset=1.0), results) == both
-    assert labels_to_do(load, part, results, source="changed") == both
+    assert labels_to_do(bench_set(offset=1.0), results) == both
+    assert labels_to_do(part, results, source="changed") == both
 
 
-def test_results_come_back_from_their_file(load: Load, tmp_path: Path) -> None:
-    store = load("store")
-    results = measured(load, bench_set(load), "median", "i-epoch at 50 %")
-    store.save_results(results, tmp_path)
-    assert repr(store.load_results(tmp_path)) == repr(results)
+def test_results_come_back_from_their_file(tmp_path: Path) -> None:
+    results = measured(bench_set(), "median", "i-epoch at 50 %")
+    results.save(tmp_path)
+    assert repr(values.EstimatorResults.load(tmp_path)) == repr(results)
 
 
-def test_the_report_says_what_is_missing(load: Load, tmp_path: Path) -> None:
-    results = measured(load, bench_set(load), "median", "i-epoch at 50 %")
-    path = load("report").write_report(results, tmp_path, figures=(), notice="")
+def test_the_report_says_what_is_missing(tmp_path: Path) -> None:
+    results = measured(bench_set(), "median", "i-epoch at 50 %")
+    path = report.write_report(results, tmp_path, figures=(), notice="")
     text = path.read_text(encoding="utf-8")
     assert "| `adaptive`, CNN sets: epochs used, % | ≤ 32 | - (0 of 1 sets) | not measured | - |" in text
     assert "| `i-epoch at 50 %` | 50.0 | 1 / 1 / 1 | 0 |" in text
 
 
-def test_plots_are_drawn(load: Load, tmp_path: Path) -> None:
-    results = measured(load, bench_set(load), "median", "i-epoch at 50 %")
-    names = [path.name for path in load("plots").draw_plots(results, tmp_path)]
+def test_plots_are_drawn(tmp_path: Path) -> None:
+    results = measured(bench_set(), "median", "i-epoch at 50 %")
+    names = [path.name for path in plots.draw_plots(results, tmp_path)]
     assert names == ["pareto_cnn.png", "pareto_all.png"]
 
 
-def test_a_mean_over_sets_knows_that_one_is_missing(load: Load) -> None:
-    part = bench_set(load)
+def test_a_mean_over_sets_knows_that_one_is_missing() -> None:
+    part = bench_set()
     other = replace(part, curves=replace(part.curves, name="other"))
-    one = measured(load, part, "median", "i-epoch at 50 %")
-    two = measured(load, other, "median")
+    one = measured(part, "median", "i-epoch at 50 %")
+    two = measured(other, "median")
     both = one.changed(sets={**one.sets, **two.sets}, entries={**one.entries, **two.entries})
-    mean = load("groups").group_mean(both, "cnn", "i-epoch at 50 %")
+    mean = groups.group_mean(both, "cnn", "i-epoch at 50 %")
     assert (mean.num_sets, mean.num_wanted, mean.whole) == (1, 2, False)
-    assert load("groups").group_mean(both, "cnn", "median").whole
+    assert groups.group_mean(both, "cnn", "median").whole
 
 
-def test_hypervolume_is_the_dominated_area(load: Load) -> None:
-    area = load("groups").hypervolume
+def test_hypervolume_is_the_dominated_area() -> None:
+    area = groups.hypervolume
     assert area([(25.0, 0.0)]) == pytest.approx(0.75)
     assert area([(25.0, 10.0)]) == 0.0
     assert area([(25.0, 0.1)]) == pytest.approx(0.75 * 2 / 3)
     assert area([(25.0, 0.1), (60.0, 0.0), (70.0, 0.5)]) == pytest.approx(0.75 * 2 / 3 + 0.4 / 3)
 
 
-def test_intervals_far_from_nine_in_ten_are_rejected(load: Load) -> None:
-    coverage = load("groups").Coverage
-    limit = load("aims").REJECTED_BELOW
+def test_intervals_far_from_nine_in_ten_are_rejected() -> None:
+    coverage = groups.Coverage
+    limit = aims.REJECTED_BELOW
     assert coverage(num_intervals=200, num_covered=178).probability > limit
     assert coverage(num_intervals=200, num_covered=160).probability < limit
     assert coverage(num_intervals=200, num_covered=198).probability < limit
 
 
-def test_labels_of_crowded_points_do_not_overlap(load: Load) -> None:
+def test_labels_of_crowded_points_do_not_overlap() -> None:
     points = np.array([(100.0 + 3.0 * number, 100.0) for number in range(12)])
-    boxes = load("labels").place(
+    boxes = labels.place(
         points, [(60.0, 10.0)] * 12, line=np.zeros((0, 2)), frame=(0.0, 0.0, 400.0, 300.0), scale=1.0
     )
     for number, one in enumerate(boxes):
@@ -150,9 +147,8 @@ def test_labels_of_crowded_points_do_not_overlap(load: Load) -> None:
             assert apart
 
 
-def test_forecasts_are_made_from_a_quarter_of_the_curve(load: Load) -> None:
-    quality = load("quality")
-    curves = bench_set(load).curves
+def test_forecasts_are_made_from_a_quarter_of_the_curve() -> None:
+    curves = bench_set().curves
     assert quality.num_seen(curves) == 3
     forecasts = quality.ForecastTask(curves=curves, forecaster="best so far").work()
     assert [item.value for item in forecasts] == curves.val_accuracy[:, 2].tolist()

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pytest
-
+from benchmarks.bench.environment import Conditions
+from benchmarks.search_bench import plans, report, values
 from hpc_nas.configuration import load_configuration
 from hpc_nas.search.registry import STRATEGIES
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
-Load = Callable[[str], ModuleType]
 
 
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Imports a module of the benchmark, which is no installed package."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return lambda name: importlib.import_module(f"search_bench.{name}")
-
-
-def test_every_plan_has_a_name_of_its_own_and_is_a_valid_campaign(load: Load) -> None:
-    planned = load("plans").plans(load("plans").FULL)
+def test_every_plan_has_a_name_of_its_own_and_is_a_valid_campaign() -> None:
+    planned = plans.plans(plans.FULL)
     assert len({plan.name for plan in planned}) == len(planned)
     for plan in planned:
         assert plan.strategy in STRATEGIES
@@ -33,15 +22,15 @@ def test_every_plan_has_a_name_of_its_own_and_is_a_valid_campaign(load: Load) ->
         load_configuration(BENCHMARKS / "search_bench" / "digits.toml", settings=settings)
 
 
-def test_regret_is_against_the_same_strategy_and_seed_without_stopping(load: Load, tmp_path: Path) -> None:
+def test_regret_is_against_the_same_strategy_and_seed_without_stopping(tmp_path: Path) -> None:
     found = [
-        _measured(load, "tpe", "none", seed=1, final=90.0, epochs=800.0, elapsed_s=100.0),
-        _measured(load, "tpe", "none", seed=2, final=92.0, epochs=800.0, elapsed_s=100.0),
-        _measured(load, "tpe", "peng4nn", seed=1, final=89.0, epochs=400.0, elapsed_s=50.0),
-        _measured(load, "tpe", "peng4nn", seed=2, final=93.0, epochs=200.0, elapsed_s=70.0),
-        _measured(load, "random", "peng4nn", seed=1, final=99.0, epochs=1.0, elapsed_s=1.0),
+        _measured("tpe", "none", seed=1, final=90.0, epochs=800.0, elapsed_s=100.0),
+        _measured("tpe", "none", seed=2, final=92.0, epochs=800.0, elapsed_s=100.0),
+        _measured("tpe", "peng4nn", seed=1, final=89.0, epochs=400.0, elapsed_s=50.0),
+        _measured("tpe", "peng4nn", seed=2, final=93.0, epochs=200.0, elapsed_s=70.0),
+        _measured("random", "peng4nn", seed=1, final=99.0, epochs=1.0, elapsed_s=1.0),
     ]
-    text = _report(load, found, tmp_path)
+    text = _report(found, tmp_path)
     assert (
         "| tpe | peng4nn | 2 | 91.00 ± 2.83 | 0.00 ± 1.41 | -0.50 ± 1.41 | 62.5 ± 17.7 | 0.60 ± 0.14 |"
         in text
@@ -50,8 +39,7 @@ def test_regret_is_against_the_same_strategy_and_seed_without_stopping(load: Loa
     assert (tmp_path / "strategies.png").stat().st_size > 5000
 
 
-def test_costs_are_judged_where_there_is_an_aim(load: Load, tmp_path: Path) -> None:
-    values = load("values")
+def test_costs_are_judged_where_there_is_an_aim(tmp_path: Path) -> None:
     costs = tuple(
         values.Costs(
             strategy=name, num_told=told, count=5, ask_ms=ask_ms, ask_p90_ms=9.0, tell_ms=0.5, tell_p90_ms=1.0
@@ -63,25 +51,22 @@ def test_costs_are_judged_where_there_is_an_aim(load: Load, tmp_path: Path) -> N
             ("tpe", 100, 99.0),
         )
     )
-    text = load("report").write_report(values.Results(costs=costs), tmp_path, notice="").read_text()
+    text = report.write_report(values.SearchResults(costs=costs), tmp_path, notice="").read_text()
     assert "| random | 1.00 + 0.50 | 2.00 + 0.50 | met |" in text
     assert "| nsga2 | 11.00 + 0.50 | - | **missed** |" in text
     assert "| tpe | 99.00 + 0.50 | - | drawn ahead of need |" in text
 
 
-def _report(load: Load, found: list[Any], directory: Path) -> str:
-    results = load("values").Results(
+def _report(found: list[Any], directory: Path) -> str:
+    results = values.SearchResults(
         environment={"cpu": "a processor", "cores": 2, "os": "an operating system"},
         campaigns={one.plan.name: one for one in found},
     )
-    text: str = load("report").write_report(results, directory, notice="").read_text(encoding="utf-8")
+    text: str = report.write_report(results, directory, notice="").read_text(encoding="utf-8")
     return text
 
 
-def _measured(
-    load: Load, strategy: str, preset: str, *, seed: int, final: float, epochs: float, elapsed_s: float
-) -> Any:
-    plans, values = load("plans"), load("values")
+def _measured(strategy: str, preset: str, *, seed: int, final: float, epochs: float, elapsed_s: float) -> Any:
     return values.Measured(
         plan=plans.Plan(
             part=plans.STRATEGIES,
@@ -92,9 +77,7 @@ def _measured(
             seed=seed,
             settings={},
         ),
-        conditions=values.Conditions(
-            commit="0" * 40, started="2026-01-01T00:00:00", background_cpu_percent=1.0
-        ),
+        conditions=Conditions(commit="0" * 40, started="2026-01-01T00:00:00", background_cpu_percent=1.0),
         elapsed_s=elapsed_s,
         training_span_s=elapsed_s,
         epochs_trained=epochs,
