@@ -1,6 +1,6 @@
 """What a checkpoint of the largest `random-cnn` of the paper costs here: the copy that holds a trainer up, write, read.
 
-`python benchmarks/checkpoint_cost.py [DIRECTORY]`: files are written below DIRECTORY (default: the system's temporary
+`python -m benchmarks.checkpoint_cost [DIRECTORY]`: files are written below DIRECTORY (default: the system's temporary
 one). Ten layers of 400 filters with 5x5 kernels; SGD as the space has it, and Adam, which triples the state.
 """
 

@@ -1,4 +1,7 @@
-"""Late learners: deep sigmoid and tanh networks on the digits that sit at chance for a while, some for ever."""
+"""Dense networks on the digits: ties, all good and within a point and a half of each other, and late learners.
+
+Late learners are deep sigmoid and tanh networks that sit at chance for a while, some for ever.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,64 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recorder.classification import Plan, observe_classifiers
-from recorder.data import Images, digits
-from recorder.dense import DenseNetworks, dense_parameters
-from recorder.draws import first_units, log_uniform, torch_generator
-from recorder.optimizers import AdamW, NesterovSgd, Optimizer
-from recorder.recordings import Observation, Recording
-from recorder.schedules import constant
+from benchmarks.curves.recorder.images import (
+    Images,
+    Plan,
+    digits,
+    observe_classifiers,
+)
+from benchmarks.curves.recorder.networks import DenseNetworks, dense_parameters
+from benchmarks.curves.recorder.training import (
+    AdamW,
+    NesterovSgd,
+    Observation,
+    Optimizer,
+    Recording,
+    constant,
+    dropout,
+    first_units,
+    log_uniform,
+    torch_generator,
+)
 
-SEED = 6
-NUM_OBSERVATIONS = 40
-NUM_TRAIN, BATCH_SIZE, MAX_WIDTH, MIN_WIDTH = 1000, 25, 32, 12
+TIES_SEED = 5
+TIES, TIES_OBSERVATIONS = 100, 25
+TIES_TRAIN, TIES_BATCH_SIZE, TIES_HIDDEN = 900, 30, 48
+
+
+def ties(data: Path) -> Recording:
+    """100 networks of 36 to 48 hidden units, learning rates of a factor of 2."""
+    random, generator = np.random.default_rng(TIES_SEED), torch_generator(TIES_SEED)
+    columns = {
+        "width": random.integers(36, TIES_HIDDEN + 1, TIES),
+        "learning_rate": log_uniform(random, TIES, low=0.002, high=0.004),
+        "dropout": random.uniform(0.05, 0.12, TIES),
+        "weight_decay": log_uniform(random, TIES, low=1e-3, high=1e-2),
+    }
+    networks = DenseNetworks(
+        parameters=dense_parameters((64, TIES_HIDDEN, 10), generator, num_networks=TIES),
+        units=first_units(columns["width"], of=TIES_HIDDEN),
+    )
+    optimizer = AdamW(
+        networks.parameters, learning_rate=columns["learning_rate"], weight_decay=columns["weight_decay"]
+    )
+    plan = Plan(
+        num_observations=TIES_OBSERVATIONS,
+        steps_per_observation=TIES_TRAIN // TIES_BATCH_SIZE,
+        batch_size=TIES_BATCH_SIZE,
+        schedule=constant,
+        drop=dropout(columns["dropout"], torch_generator(TIES_SEED)),
+    )
+    return Recording(
+        num_observations=TIES_OBSERVATIONS,
+        observations=observe_classifiers(networks, optimizer, images=digits(num_train=TIES_TRAIN), plan=plan),
+        columns=columns,
+    )
+
+
+LATE_SEED = 6
+LATE_OBSERVATIONS = 40
+LATE_TRAIN, LATE_BATCH_SIZE, MAX_WIDTH, MIN_WIDTH = 1000, 25, 32, 12
 SIGMOID, TANH = 1, 0
 ADAM, SGD = 1, 0
 SCALES = {SIGMOID: (0.5, 1.6), TANH: (0.05, 0.8)}
@@ -53,10 +103,10 @@ GROUPS = (
 )
 
 
-def start(data: Path) -> Recording:
+def late_learners(data: Path) -> Recording:
     """100 networks of 3 to 6 hidden layers in six groups, in random order."""
-    random, generator = np.random.default_rng(SEED), torch_generator(SEED)
-    images = digits(num_train=NUM_TRAIN)
+    random, generator = np.random.default_rng(LATE_SEED), torch_generator(LATE_SEED)
+    images = digits(num_train=LATE_TRAIN)
     columns = [_columns(group, random) for group in GROUPS]
     groups = [
         _observe(group, drawn, images, generator=generator)
@@ -64,7 +114,7 @@ def start(data: Path) -> Recording:
     ]
     order = random.permutation(sum(group.size for group in GROUPS))
     return Recording(
-        num_observations=NUM_OBSERVATIONS,
+        num_observations=LATE_OBSERVATIONS,
         observations=_together(groups, order=order),
         columns={key: np.concatenate([drawn[key] for drawn in columns])[order] for key in columns[0]},
     )
@@ -97,9 +147,9 @@ def _observe(
         units=first_units(columns["width"], of=MAX_WIDTH),
     )
     plan = Plan(
-        num_observations=NUM_OBSERVATIONS,
-        steps_per_observation=NUM_TRAIN // BATCH_SIZE,
-        batch_size=BATCH_SIZE,
+        num_observations=LATE_OBSERVATIONS,
+        steps_per_observation=LATE_TRAIN // LATE_BATCH_SIZE,
+        batch_size=LATE_BATCH_SIZE,
         schedule=constant,
         max_gradient_norm=5.0,
     )

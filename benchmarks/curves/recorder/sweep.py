@@ -11,14 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from recorder.classification import Plan, observe_classifiers
-from recorder.data import fashion_mnist
-from recorder.dense import DenseNetworks, dense_parameters
-from recorder.draws import log_uniform, torch_generator
-from recorder.optimizers import AdamW
-from recorder.recordings import Recording
-from recorder.schedules import linear_times_exponential
-from recorder.scores import below_chance_loss
+from benchmarks.curves.recorder.images import (
+    Plan,
+    fashion_mnist,
+    observe_classifiers,
+)
+from benchmarks.curves.recorder.networks import DenseNetworks, dense_parameters
+from benchmarks.curves.recorder.training import (
+    AdamW,
+    Recording,
+    below_chance_loss,
+    linear_times_exponential,
+    log_uniform,
+    torch_generator,
+)
 
 SIZES = (49, 32, 32, 10)
 NUM_OBSERVATIONS = 50
@@ -43,7 +49,7 @@ class _Setting:
     no_decay_share: float
 
 
-def start_wide(data: Path) -> Recording:
+def wide(data: Path) -> Recording:
     """250 networks over eight decades of learning rate: half of them never learn anything."""
     setting = _Setting(
         seed=7,
@@ -59,7 +65,7 @@ def start_wide(data: Path) -> Recording:
     return _start(data, setting=setting)
 
 
-def start_diverging(data: Path) -> Recording:
+def diverging(data: Path) -> Recording:
     """200 networks over the upper six decades, on fewer images: a fifth of them diverges, others overfit."""
     setting = _Setting(
         seed=17,

@@ -1,0 +1,1 @@
+"""The recorded learning curves, and the archived recorder of some of them."""

@@ -1,1 +1,0 @@
-"""Trains many tiny networks at once and keeps their learning curves; `benchmarks/recording/record.py` runs it."""
