@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -149,7 +150,7 @@ class GroupPool:
         if process is not None and process.poll() is not None:
             raise LaunchError(
                 f"Parsl's interchange has died (exit code {process.returncode}); resume the campaign with "
-                f"hpc-nas run --resume --run-dir {self._run_directory.path}"
+                f"hpc-nas run --resume --run-dir {shlex.quote(str(self._run_directory.path))}"
             )
 
     def take_ended(self) -> list[tuple[int, GroupExit | None, str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from types import FrameType
 
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.parking import node_name, park, reason_to_park
 from hpc_nas.platforms.remains import end_remains
 from hpc_nas.platforms.scratch import run_scratch
@@ -90,7 +90,7 @@ def _start_keeper(
     run_directory: RunDirectory, *, group: int, deadline_time: float | None
 ) -> subprocess.Popen[bytes]:
     known = {} if deadline_time is None else {DEADLINE_VARIABLE: str(deadline_time)}
-    command = [sys.executable, "-m", "hpc_nas.platforms.keeper", str(run_directory.path)]
+    command = python_line("-m", "hpc_nas.platforms.keeper", str(run_directory.path))
     with open(run_directory.launch_log_path(group), "ab") as log:
         return subprocess.Popen(
             [*command, "--group", str(group), "--parent", str(os.getpid())],
