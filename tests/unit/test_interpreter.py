@@ -31,7 +31,7 @@ def test_processes_start_through_the_one_function_that_composes_their_command_li
         for path in ROOT.rglob("*.py")
         for line in path.read_text().splitlines()
         if "sys.executable" in line
-        and "Path(sys.executable).parent" not in line
+        and "Path(sys.executable)" not in line
         and "{sys.executable}" not in line
     }
     assert lines == {'interpreter.py: return [sys.executable, "-P", *arguments]'}
@@ -86,10 +86,11 @@ def test_children_of_multiprocessing_are_safe_for_as_long_as_asked(shadowed: Pat
     program = (
         "import multiprocessing, os, sys; sys.path.pop(0)\n"
         "from hpc_nas.interpreter import safe_children\n"
-        "with safe_children():\n"
-        "    process = multiprocessing.get_context('spawn').Process(target=os.getpid)\n"
-        "    process.start(); process.join()\n"
-        "sys.exit(process.exitcode)\n"
+        "if __name__ == '__main__':\n"
+        "    with safe_children():\n"
+        "        process = multiprocessing.get_context('spawn').Process(target=os.getpid)\n"
+        "        process.start(); process.join()\n"
+        "    sys.exit(process.exitcode)\n"
     )
     script = shadowed.parent / "script.py"
     script.write_text(program)
