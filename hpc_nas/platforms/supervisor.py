@@ -110,11 +110,13 @@ def _hear_out(keeper: subprocess.Popen[bytes], *, received: list[int], pool: int
             said, _ = keeper.communicate(timeout=POLL_S)
             return said
         except subprocess.TimeoutExpired:
-            while received:
-                keeper.send_signal(received.pop(0))
             if not orphaned and os.getppid() != pool:
                 orphaned = True
                 keeper.send_signal(signal.SIGHUP)
+            while received:
+                signum = received.pop(0)
+                if not orphaned:  # else it is the pool's death that the kernel tells (`pool`)
+                    keeper.send_signal(signum)
 
 
 def _stand_in(
