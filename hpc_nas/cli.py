@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from hpc_nas.campaign.stop import EXIT_INCOMPLETE
 from hpc_nas.errors import ConfigurationError, HpcNasError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
@@ -29,7 +31,6 @@ app = typer.Typer(
 )
 
 EXIT_ERROR = 2
-EXIT_INCOMPLETE = 3
 
 RunDirectoryArgument = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="a run directory, or a campaign.h5 file")
@@ -98,7 +99,7 @@ def run(
     _print_result(console, run_dir)
     if not result.complete:
         console.print(
-            f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {run_dir}",
+            f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {_quoted(run_dir)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -192,6 +193,11 @@ def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configur
     return read_configuration(RunDirectory.open(run_dir).configuration_path)
 
 
+def _quoted(path: Path) -> str:
+    """As it can be given to a shell."""
+    return shlex.quote(str(path))
+
+
 def _print_result(console: Console, run_dir: Path) -> None:
     from hpc_nas.records.archive import load_record
     from hpc_nas.report.finalists import finalists_of
@@ -200,7 +206,7 @@ def _print_result(console: Console, run_dir: Path) -> None:
 
     record = load_record(run_dir)
     console.print(summary_table(summarize(record, finalists=finalists_of(run_dir, record))))
-    console.print(f"plots and tables: hpc-nas report {run_dir}", highlight=False, soft_wrap=True)
+    console.print(f"plots and tables: hpc-nas report {_quoted(run_dir)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from hpc_nas.campaign.stop import EXIT_INCOMPLETE
 from hpc_nas.errors import ConfigurationError
 
 __all__ = ["finalists"]
 
 DEFAULT_COUNT = 3
-EXIT_INCOMPLETE = 3
 
 
 def finalists(
@@ -73,7 +74,7 @@ def finalists(
     console.print(finalists_table(finalists_of(run_dir, load_record(run_dir))))
     if not result.complete:
         console.print(
-            f"not complete: {result.reason}; go on with: hpc-nas finalists {run_dir}",
+            f"not complete: {result.reason}; go on with: hpc-nas finalists {shlex.quote(str(run_dir))}",
             highlight=False,
             soft_wrap=True,
         )

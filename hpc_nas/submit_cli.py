@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -47,6 +48,7 @@ def submit(
     from hpc_nas.configuration import load_configuration
     from hpc_nas.configuration.file_kind import check_campaign_file
     from hpc_nas.platforms.job_script import Submission, job_script
+    from hpc_nas.platforms.parsl_directory import check_paths
     from hpc_nas.platforms.submission import check_scheduler, script_name, submit_chain
 
     overrides = list(settings or [])
@@ -67,6 +69,7 @@ def submit(
         flags=("--force",) if force else (),
     )
     text = job_script(configuration, submission)
+    check_paths(configuration, run_dir=submission.run_dir)
     if dry_run:
         print(text, end="")
         return
@@ -79,7 +82,9 @@ def submit(
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
     for job in submit_chain(scheduler, script=script, length=chain, working_dir=submission.working_dir):
         print(f"job {job}")
-    print(f"look at it: hpc-nas status {run_dir}; what the jobs print: {submission.jobs_dir}")
+    print(
+        f"look at it: hpc-nas status {shlex.quote(str(run_dir))}; what the jobs print: {submission.jobs_dir}"
+    )
 
 
 def _check_run_dir(configuration: Configuration, submission: Submission) -> None:

@@ -31,7 +31,7 @@ def find_targets(run_dir: Path) -> Targets:
         if str(run_dir) not in line:
             continue
         group = _GROUP.search(line)
-        if any(part.endswith("process_worker_pool.py") for part in parts[:2]):
+        if any(part.endswith("process_worker_pool.py") for part in parts[:4]):
             if _is_reaper(process.info["ppid"]):
                 pools.append(process.pid)
         elif group is None or "hpc_nas.group" not in parts:

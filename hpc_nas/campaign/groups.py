@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,12 +11,13 @@ from concurrent.futures import Future
 import parsl
 from parsl.executors.high_throughput.errors import WorkerLost
 
+from hpc_nas.campaign.blocks import BlockWatch
 from hpc_nas.campaign.nodes import Nodes
 from hpc_nas.campaign.parsl_errors import in_words
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
-from hpc_nas.platforms.parsl_session import blocks_wait
+from hpc_nas.platforms.parsl_session import blocks, blocks_wait
 from hpc_nas.platforms.standing import Standing, read_standing
 from hpc_nas.platforms.supervisor import GroupExit, run_group
 from hpc_nas.records.group_files import GroupFiles
@@ -54,6 +56,7 @@ class GroupPool:
         self._num_groups = configuration.num_groups
         self._has_nodes = configuration.num_groups > configuration.group.groups_per_node
         self._nodes = Nodes(run_directory, on_excluded=on_excluded)
+        self._blocks = BlockWatch(configuration, parsl_dir=run_directory.parsl_dir, clock=clock)
         self._clock = clock
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
         self._futures: dict[int, Future[GroupExit]] = {}
@@ -108,12 +111,13 @@ class GroupPool:
         )
 
     def check_overdue(self, heard: set[int]) -> None:
-        """Raises LaunchError for a group that has not reported within twice `start_timeout_s`.
+        """Raises LaunchError for a group that has not reported within twice `start_timeout_s`, or whose pools die.
 
         A launched group that never reports is ended by its supervisor after `start_timeout_s`; one that is
         overdue all the same was never launched: Parsl has no worker for it. It may wait as long as others work: a
         node may be lost for good, and its group then waits for a place of theirs.
         """
+        self._blocks.look(blocks(known=self._blocks.ended), at_work=not self._begun.isdisjoint(self._futures))
         limit_s = 2 * self._section.start_timeout_s
         if not heard.isdisjoint(self._futures) or blocks_wait():  # blocks queue for as long as it takes
             self._started.update(dict.fromkeys(self._futures, self._clock()))
@@ -132,6 +136,7 @@ class GroupPool:
         """This group has taken up a candidate: its death is not a failed start."""
         self._begun.add(group)
         self._failed_starts = 0
+        self._blocks.mark_begun()
 
     def mark_observed(self, group: int) -> None:
         """This group has made an observation: its node is sound."""
@@ -149,7 +154,7 @@ class GroupPool:
         if process is not None and process.poll() is not None:
             raise LaunchError(
                 f"Parsl's interchange has died (exit code {process.returncode}); resume the campaign with "
-                f"hpc-nas run --resume --run-dir {self._run_directory.path}"
+                f"hpc-nas run --resume --run-dir {shlex.quote(str(self._run_directory.path))}"
             )
 
     def take_ended(self) -> list[tuple[int, GroupExit | None, str]]:

@@ -42,6 +42,7 @@ from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.platforms.addresses import interface_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
 from hpc_nas.platforms.parsl_config import parsl_config
+from hpc_nas.platforms.parsl_directory import check_paths, parsl_directory
 from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.platforms.walltime import find_deadline
@@ -91,6 +92,7 @@ def run_campaign(
         return CampaignResult(
             run_directory=RunDirectory.open(run_dir), complete=True, reason=ALREADY_COMPLETE
         )
+    check_paths(configuration, run_dir=run_dir)
     check_inside(configuration, environment=os.environ)
     check_launcher(configuration)
     going_on = RunDirectory.open(run_dir) if resumed else None
@@ -98,12 +100,12 @@ def run_campaign(
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
     if same_data_as is not None:
         check_same_data(same_data_as, opened=opened, then=on_difference)
-    directory = going_on or RunDirectory.create(run_dir)
-    if resumed:
-        check_same_campaign(directory, configuration, opened=opened, then=on_difference)
+    if going_on is not None:
+        check_same_campaign(going_on, configuration, opened=opened, then=on_difference)
     with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())  # from here on something is begun, and ended in order
+        directory = going_on or RunDirectory.create(run_dir)
         stack.enter_context(directory.lock())
-        stop = stack.enter_context(stop_on_signals())
         # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
         directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         if prepared.knowledge.candidates and not directory.warm_start_path.exists():
@@ -147,9 +149,11 @@ class _Run:
         ).settle(section)
         if self.books.state.complete or self.stop.reason is not None:
             return "complete" if self.books.state.complete else self.stop.reason or "complete"
-        parsl_settings = parsl_config(self.configuration, parsl_dir=self.directory.parsl_dir)
         with (
-            parsl_session(parsl_settings, cleanup_s=section.orphan_grace_s / 2),
+            parsl_directory(self.configuration, directory=self.directory) as parsl_dir,
+            parsl_session(
+                parsl_config(self.configuration, parsl_dir=parsl_dir), cleanup_s=section.orphan_grace_s / 2
+            ),
             make_view(console, title=self.configuration.campaign.name) as view,
         ):
             return Conductor(

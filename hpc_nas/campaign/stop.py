@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +18,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 
 WALLTIME = "walltime"
 """The reason of a campaign that its own clock has stopped."""
+
+
+EXIT_INCOMPLETE = 3
+"""The exit code of a campaign that can go on."""
+
+UNWINDING_S = 5.0
+
+
+class StoppedEarly(BaseException):
+    """A signal while a campaign is prepared. No Exception: a user's code that is being imported must not keep it."""
 
 
 class StopRequest:
@@ -47,3 +60,44 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def end_on_signals() -> Iterator[None]:
+    """The first of `SIGNALS` raises StoppedEarly; nothing has been begun that would have to be ended in order.
+
+    Where that does not end the process in time (it is deep in a library, or user's code keeps the exception), it ends
+    all the same, with the same word and exit code.
+    """
+    timers: list[threading.Timer] = []
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if timers:
+            return
+        reason = f"stopped by {signal.Signals(signum).name}"
+        timers.append(threading.Timer(UNWINDING_S, _end, args=(reason,)))
+        timers[0].daemon = True
+        timers[0].start()
+        raise StoppedEarly(reason)
+
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for timer in timers:
+            timer.cancel()
+
+
+def early_word(reason: str) -> str:
+    """What a campaign says that was stopped while it was prepared."""
+    return (
+        f"hpc-nas: not complete: {reason} while the campaign was prepared; nothing is lost, and the same command "
+        "starts it again"
+    )
+
+
+def _end(reason: str) -> None:
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{early_word(reason)}\n".encode())
+    os._exit(EXIT_INCOMPLETE)

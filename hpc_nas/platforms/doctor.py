@@ -16,8 +16,10 @@ import zmq
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.cluster_checks import check_scheduler, check_scratch, is_elsewhere
 from hpc_nas.platforms.finding import Finding
+from hpc_nas.platforms.parsl_directory import check_paths
 from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.records.probe import probe_swmr
 
@@ -37,6 +39,7 @@ def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
         lambda: _gpus(configuration),
         lambda: _hdf5(directory),
         lambda: _disk(directory),
+        lambda: _paths(configuration, directory),
         _parsl,
         _messages,
         lambda: check_scheduler(configuration, environment=os.environ),
@@ -76,7 +79,7 @@ def _mpi(configuration: Configuration) -> Finding:
 def _gpus(configuration: Configuration) -> Finding:
     wanted = configuration.platform.gpus_per_node
     done = subprocess.run(
-        [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        python_line("-c", _ASK_TORCH), capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     if done.returncode != 0:
         detail = "torch can't be imported: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -134,6 +137,14 @@ def _disk(directory: Path) -> Finding:
             name="disk", status="WARN", detail=detail, advice="free some space, or choose another --run-dir"
         )
     return Finding(name="disk", status="OK", detail=detail)
+
+
+def _paths(configuration: Configuration, directory: Path) -> Finding:
+    try:
+        check_paths(configuration, run_dir=directory)
+    except HpcNasError as error:
+        return Finding(name="paths", status="FAIL", detail=str(error), advice=_ADVICE_DIRECTORY)
+    return Finding(name="paths", status="OK", detail="workers can be started with the paths here")
 
 
 def _no_directory(name: str, directory: Path) -> Finding:

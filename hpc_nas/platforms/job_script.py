@@ -7,15 +7,15 @@ and the scheduler's warning would arrive with the kill.
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpc_nas.configuration import Configuration, Placement, Scheduler
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.platforms.directives import lsf_options, pbs_options, slurm_options
+from hpc_nas.platforms.parsl_directory import is_plain
 
 _PREFIXES = {Scheduler.SLURM: "#SBATCH", Scheduler.LSF: "#BSUB", Scheduler.PBS: "#PBS"}
 _OPTIONS: dict[Scheduler, Callable[[Configuration, Path], list[str]]] = {
@@ -23,7 +23,12 @@ _OPTIONS: dict[Scheduler, Callable[[Configuration, Path], list[str]]] = {
     Scheduler.LSF: lsf_options,
     Scheduler.PBS: pbs_options,
 }
-_PLAIN_PATH = re.compile(r"[^\s'\"`$;&|<>\\%#*?]+")
+# Where the script itself says where its output goes: (option that says so otherwise, the job's number).
+_OWN_OUTPUT = {
+    Scheduler.SLURM: ("--output=/dev/null", "SLURM_JOB_ID"),
+    Scheduler.LSF: ("-o /dev/null", "LSB_JOBID"),
+    Scheduler.PBS: ("-o /dev/null", "PBS_JOBID"),
+}
 
 # USR1: Slurm's --signal. USR2: LSF's -wa, and its run limit. TERM: PBS, and every scheduler's cancel. INT: LSF's
 # bkill, handed on as TERM, since a second interrupt would end the campaign without any order.
@@ -86,10 +91,9 @@ def job_script(configuration: Configuration, submission: Submission) -> str:
             f"platform {platform.name!r}: placement = 'blocks' runs the campaign outside its jobs, and Parsl "
             "submits them; start it where it is to stay (hpc-nas run), or set placement = 'script'"
         )
-    check_plain(submission.jobs_dir)
     prefix = _PREFIXES[platform.scheduler]
-    options = _OPTIONS[platform.scheduler](configuration, submission.jobs_dir)
     own = {_name(option) for option in platform.directives}
+    options, output = _output(configuration, submission.jobs_dir, own=own)
     lines = [f"{prefix} {option}" for option in options if _name(option) not in own]
     lines += [f"{prefix} {option}" for option in platform.directives]
     setup = "".join(f"{line}\n" for line in platform.setup)
@@ -97,19 +101,27 @@ def job_script(configuration: Configuration, submission: Submission) -> str:
         "#!/bin/bash\n"
         + "".join(f"{line}\n" for line in lines)
         + "\n# Written by hpc-nas submit. Submitted again, after anything, it goes on with the campaign.\n"
+        + output
         + f"cd {shlex.quote(str(submission.working_dir))} || exit 1\n"
         + setup
         + _WAIT.format(command=_folded(submission.run_line))
     )
 
 
-def check_plain(path: Path) -> None:
-    """Raises ConfigurationError for a path that can't stand on a scheduler's line as it is."""
-    if not _PLAIN_PATH.fullmatch(str(path)):
-        raise ConfigurationError(
-            f"--run-dir {path}: it stands on a line of the job script; use a path without blanks, quotes or "
-            "any of $ ; & | < > % # * ?"
-        )
+def _output(configuration: Configuration, jobs_dir: Path, *, own: Set[str]) -> tuple[list[str], str]:
+    """(options, a line of the script): where the job's output goes; `own` are those that the platform sets itself.
+
+    Schedulers read quotes, blanks and patterns (%j) on their own lines in ways of their own: a path that has such a
+    thing stands quoted on a line of the shell.
+    """
+    scheduler = configuration.platform.scheduler
+    options = _OPTIONS[scheduler](configuration, jobs_dir)
+    elsewhere, number = _OWN_OUTPUT[scheduler]
+    if is_plain(jobs_dir) or _name(elsewhere) in own:
+        return options, ""
+    options = [elsewhere if _name(option) == _name(elsewhere) else option for option in options]
+    start = shlex.quote(f"{jobs_dir}/{scheduler}-")
+    return options, f'exec >>{start}"${number}.out" 2>&1\n'
 
 
 def _name(option: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.devices import bind_group
 
 # What an outer launcher leaves behind; an inherited PMIX_NAMESPACE makes the in-node mpiexec abort.
@@ -56,17 +57,9 @@ def group_line(
     """
     size = configuration.world_size
     warden = Path(__file__).parent.parent / "group" / "warden.py"
-    command = [
-        sys.executable,
-        str(warden),
-        str(group_dir),
-        "--",
-        sys.executable,
-        "-m",
-        "mpi4py",
-        "-m",
-        "hpc_nas.group",
-    ]
+    command = python_line(
+        str(warden), str(group_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
+    )
     arguments = [str(run_dir), "--group", str(group), "--expect-size", str(size)]
     if deadline_time is not None:
         arguments += ["--deadline", str(deadline_time)]

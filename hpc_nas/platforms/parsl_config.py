@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 
 from parsl.config import Config
@@ -12,6 +11,8 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
 from hpc_nas.configuration import Configuration, Placement, Scheduler
+from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
 from hpc_nas.platforms.devices import group_devices
 from hpc_nas.platforms.providers import IGNORE_NOTICES, SCRIPTS_DIR, make_provider
@@ -25,6 +26,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
     `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
     The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
     the interchange at once; the reaper ends what a killed pool leaves behind.
+    `parsl_dir` has a path that needs no quoting (`parsl_directory`); what starts a pool is written there.
     Raises LaunchError when the GPUs granted on this node, where it is to be the only one, are too few.
     """
     if configuration.platform.scheduler == Scheduler.NONE:
@@ -41,7 +43,6 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
 
 def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughputExecutor:
     addresses = _addresses(configuration)
-    tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
     executor = HighThroughputExecutor(
         label=EXECUTOR_LABEL,
         # Where the interchange listens. None would do, but Parsl would ask an address service on the internet.
@@ -56,8 +57,8 @@ def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughpu
         heartbeat_threshold=max(4, int(configuration.group.orphan_grace_s / 3)),
         poll_period=20,
         drain_period=_drain_period(configuration),
-        launch_cmd=_pool_command(configuration),
-        interchange_launch_cmd=[*tether, str(SCRIPTS_DIR / "interchange.py")],
+        launch_cmd=_pool_command(configuration, parsl_dir=parsl_dir),
+        interchange_launch_cmd=_ours("tether.py", *python_line(str(SCRIPTS_DIR / "interchange.py"))),
         worker_logdir_root=str(parsl_dir),
         provider=make_provider(configuration),
         encrypted=True,
@@ -68,14 +69,28 @@ def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughpu
     return executor
 
 
-def _pool_command(configuration: Configuration) -> str:
-    """Starts a node's worker pool under the reaper; by its path, for PATH may not reach the node.
+def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
+    """Starts a node's worker pool under the reaper; all by their paths, for PATH may not reach the node.
 
-    The pool leaves a third of the grace time after its campaign; groups have then half of it to leave in order.
+    By a script of its own, since launchers put the command into here-documents and quote it again: the paths in the
+    script may hold anything. The pool leaves a third of the grace time after its campaign; groups have then half of
+    it to leave in order.
     """
     grace_s = configuration.group.orphan_grace_s / 2
-    reaper = [sys.executable, str(Path(__file__).with_name("reaper.py")), "--grace", f"{grace_s:g}"]
-    return f"{IGNORE_NOTICES}; {shlex.join(reaper)} {shlex.quote(str(SCRIPTS_DIR))}/{DEFAULT_LAUNCH_CMD}"
+    pool = _ours("pool.py", str(SCRIPTS_DIR / "process_worker_pool.py"))
+    line = shlex.join(_ours("reaper.py", "--grace", f"{grace_s:g}", *pool))
+    script = parsl_dir / "pool.sh"
+    try:
+        script.write_text(f'#!/bin/bash\nexec {line} "$@"\n', encoding="utf-8")
+    except OSError as error:
+        raise LaunchError(f"{script} can't be written: {error.strerror}") from error
+    arguments = DEFAULT_LAUNCH_CMD.partition(" ")[2]
+    return f"{IGNORE_NOTICES}; bash {script} {arguments}"
+
+
+def _ours(script: str, *arguments: str) -> list[str]:
+    """A script of this directory, run by its path."""
+    return python_line(str(Path(__file__).with_name(script)), *arguments)
 
 
 def _addresses(configuration: Configuration) -> list[str]:

@@ -6,10 +6,10 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.devices import SLOT_VARIABLE
 from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_line
 
@@ -29,7 +29,7 @@ def check_launcher(configuration: Configuration, *, num_ranks: int = 2) -> str:
     (launcher and library are of different MPIs): found and expected sizes stand in the message.
     """
     mpiexec = find_mpiexec(configuration.platform.mpiexec)
-    line = mpi_line(mpiexec, num_ranks=num_ranks, command=[sys.executable, "-c", _ASK])
+    line = mpi_line(mpiexec, num_ranks=num_ranks, command=python_line("-c", _ASK))
     try:
         # Not in a worker of this campaign, even where it was started in one of another.
         inherited = {name: value for name, value in os.environ.items() if name != SLOT_VARIABLE}

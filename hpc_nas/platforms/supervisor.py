@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from types import FrameType
 
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.parking import node_name, park, reason_to_park
 from hpc_nas.platforms.remains import end_remains
 from hpc_nas.platforms.scratch import run_scratch
@@ -90,7 +90,7 @@ def _start_keeper(
     run_directory: RunDirectory, *, group: int, deadline_time: float | None
 ) -> subprocess.Popen[bytes]:
     known = {} if deadline_time is None else {DEADLINE_VARIABLE: str(deadline_time)}
-    command = [sys.executable, "-m", "hpc_nas.platforms.keeper", str(run_directory.path)]
+    command = python_line("-m", "hpc_nas.platforms.keeper", str(run_directory.path))
     with open(run_directory.launch_log_path(group), "ab") as log:
         return subprocess.Popen(
             [*command, "--group", str(group), "--parent", str(os.getpid())],
@@ -110,11 +110,13 @@ def _hear_out(keeper: subprocess.Popen[bytes], *, received: list[int], pool: int
             said, _ = keeper.communicate(timeout=POLL_S)
             return said
         except subprocess.TimeoutExpired:
-            while received:
-                keeper.send_signal(received.pop(0))
             if not orphaned and os.getppid() != pool:
                 orphaned = True
                 keeper.send_signal(signal.SIGHUP)
+            while received:
+                signum = received.pop(0)
+                if not orphaned:  # else it is the pool's death that the kernel tells (`pool`)
+                    keeper.send_signal(signum)
 
 
 def _stand_in(

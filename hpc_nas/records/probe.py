@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hpc_nas.errors import RecordError
+from hpc_nas.interpreter import python_line
 from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 
 _NUM_ROWS = 20
@@ -61,7 +62,7 @@ def _exchange(path: Path) -> SwmrProbe:
     appends, visible = [], []
     with RowFileWriter(path, tables={_TABLE: _DTYPE}, attributes={"kind": "probe"}) as writer:
         reader = subprocess.Popen(
-            [sys.executable, "-m", "hpc_nas.records.probe", str(path)],
+            python_line("-m", "hpc_nas.records.probe", str(path)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

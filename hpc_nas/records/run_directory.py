@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,8 +50,8 @@ class RunDirectory:
         where = directory.path
         if directory.holds_campaign():
             raise RunDirectoryError(
-                f"{where} already holds a campaign; go on with it (hpc-nas run --resume --run-dir {where}), "
-                "or name another directory"
+                f"{where} already holds a campaign; go on with it "
+                f"(hpc-nas run --resume --run-dir {shlex.quote(str(where))}), or name another directory"
             )
         try:
             where.mkdir(parents=True, exist_ok=True)

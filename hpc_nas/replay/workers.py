@@ -21,6 +21,7 @@ from rich.progress import (
 from threadpoolctl import threadpool_limits
 
 from hpc_nas.errors import LaunchError
+from hpc_nas.interpreter import safe_children
 from hpc_nas.replay.values import Replay
 from hpc_nas.replay.work import Part, Piece
 
@@ -49,7 +50,10 @@ def do_all(pieces: Sequence[Piece], *, num_processes: int, advance: Advance) -> 
         results[index] = _do(pieces[index])
         advance(pieces[index].size)
     if todo:
-        _do_in_processes(pieces, todo, results, num_processes=min(num_processes, len(todo)), advance=advance)
+        with safe_children():
+            _do_in_processes(
+                pieces, todo, results, num_processes=min(num_processes, len(todo)), advance=advance
+            )
     return [result for result in results if result is not None]
 
 

@@ -85,6 +85,9 @@ def _user_module(path: Path) -> ModuleType:
         raise SpaceError(f"[space]: {path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and annotations of the file look themselves up there
+    # Last, so that it finds what lies beside it, and hides nothing: a neighbour called `random` is not imported.
+    if (beside := str(path.parent)) not in sys.path:
+        sys.path.append(beside)
     try:
         spec.loader.exec_module(module)
     except Exception as error:

@@ -117,7 +117,7 @@ def test_dead_interchange_ends_the_campaign_with_the_reason_and_it_can_be_resume
 
 
 def _is_pool(line: list[str], run_dir: Path) -> bool:
-    return any(part.endswith("process_worker_pool.py") for part in line[:2]) and str(run_dir) in " ".join(
+    return any(part.endswith("process_worker_pool.py") for part in line[:4]) and str(run_dir) in " ".join(
         line
     )
 

@@ -11,7 +11,7 @@ from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
 from hpc_nas.platforms import doctor
 from hpc_nas.platforms.doctor import Finding, examine
 
-NAMES = ["cores", "MPI", "GPUs", "HDF5", "disk", "Parsl", "messages", "scheduler"]
+NAMES = ["cores", "MPI", "GPUs", "HDF5", "disk", "paths", "Parsl", "messages", "scheduler"]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_impossible_platform_fails_with_advice(tmp_path: Path, monkeypatch: pyte
         "GPUs": "FAIL",
         "HDF5": "OK",
         "disk": "WARN",
+        "paths": "OK",
         "Parsl": "OK",
         "messages": "OK",
         "scheduler": "OK",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.platforms.job_script import job_script
-from tests.unit.platforms.job_cases import CASES, PBS, SLURM, STORED, configuration, submission
+from tests.unit.platforms.job_cases import CASES, LSF, PBS, SLURM, STORED, configuration, submission
 from tests.unit.platforms.job_references import REFERENCES
 
 
@@ -65,10 +66,34 @@ def test_what_a_shell_would_read_as_more_than_a_word_is_quoted() -> None:
     assert "    --set 'a.b=\"$(date) x\"' 3>&- &\n" in script
 
 
-@pytest.mark.parametrize("run_dir", ["/my runs/a", "/runs/a%j", "/runs/a'b", "/runs/$USER/a", "/runs/a#b"])
-def test_a_run_directory_that_no_scheduler_line_can_hold_is_refused(run_dir: str) -> None:
-    with pytest.raises(ConfigurationError, match="use a path without blanks, quotes or any of"):
-        job_script(configuration(SLURM), submission(Path(run_dir)))
+@pytest.mark.parametrize("name", ["my runs", "a%j", "a'b", "$USER", "a#b", "ü", "x;touch y", "a`id`", "\\"])
+@pytest.mark.parametrize(
+    ("tables", "option", "number"),
+    [
+        (SLURM, "#SBATCH --output=/dev/null", "SLURM_JOB_ID"),
+        (LSF, "#BSUB -o /dev/null", "LSB_JOBID"),
+        (PBS, "#PBS -o /dev/null", "PBS_JOBID"),
+    ],
+)
+def test_path_that_no_scheduler_line_can_hold_stands_quoted_on_a_line_of_the_shell(
+    tmp_path: Path, name: str, tables: dict[str, Any], option: str, number: str
+) -> None:
+    job = submission(tmp_path / name / "run", command=("echo", "ran:"), working_dir=tmp_path)
+    text = job_script(configuration(_with(tables, setup=[])), job)
+    directives = [line for line in text.splitlines() if line.startswith("#")]
+    assert option in directives
+    assert not any(name in line for line in directives)
+    job.jobs_dir.mkdir(parents=True)
+    script = tmp_path / "job.sh"
+    script.write_text(text)
+    done = subprocess.run(
+        ["bash", str(script)], env={**os.environ, number: "7"}, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (output,) = job.jobs_dir.iterdir()
+    assert output.name.endswith("-7.out")
+    assert f"--run-dir {job.run_dir} " in output.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "job.sh"])
 
 
 def test_a_platform_without_a_scheduler_is_refused() -> None:

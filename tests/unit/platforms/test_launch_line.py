@@ -29,12 +29,12 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
         deadline_time=None,
         local_dir=None,
     )
-    warden = Path(line[6])
+    warden = Path(line[7])
     assert warden.name == "warden.py"
     assert warden.is_file()
-    assert [*line[:6], *line[7:]] == [
-        *(str(mpiexec), "-launcher", "fork", "-n", "4", sys.executable),
-        *(str(tmp_path / "g"), "--", sys.executable, "-m", "mpi4py", "-m", "hpc_nas.group"),
+    assert [*line[:7], *line[8:]] == [
+        *(str(mpiexec), "-launcher", "fork", "-n", "4", sys.executable, "-P"),
+        *(str(tmp_path / "g"), "--", sys.executable, "-P", "-m", "mpi4py", "-m", "hpc_nas.group"),
         *(str(tmp_path), "--group", "7", "--expect-size", "4"),
     ]
 

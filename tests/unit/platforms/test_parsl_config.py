@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -46,10 +47,14 @@ def test_pool_is_started_by_its_path_under_the_reaper(tmp_path: Path) -> None:
     configuration = Configuration(group=GroupSection(orphan_grace_s=12.0))
     words = executor(configuration, parsl_dir=tmp_path).launch_cmd.split()
     assert words[:4] == ["trap", "''", "USR1", "USR2;"]  # the shell that starts it lives through warnings
-    assert words[4] == sys.executable
-    assert Path(words[5]).name == "reaper.py"
-    assert words[6:8] == ["--grace", "6"]
-    assert Path(words[8]) == Path(sys.executable).with_name("process_worker_pool.py")
+    assert words[4:6] == ["bash", str(tmp_path / "pool.sh")]
+    words = shlex.split((tmp_path / "pool.sh").read_text().splitlines()[1])
+    assert words[:3] == ["exec", sys.executable, "-P"]
+    assert Path(words[3]).name == "reaper.py"
+    assert words[4:8] == ["--grace", "6", sys.executable, "-P"]
+    assert Path(words[8]).name == "pool.py"
+    assert Path(words[9]) == Path(sys.executable).with_name("process_worker_pool.py")
+    assert words[10:] == ["$@"]
 
 
 @pytest.mark.parametrize(("grace_s", "threshold_s"), [(6.0, 4), (12.0, 4), (17.0, 5), (30.0, 10)])

@@ -60,7 +60,7 @@ def render(
     ).provider
     provider.script_dir = str(script_dir)
     provider.submit("POOL --block_id=0", 1, "parsl.groups.block-0")
-    (script,) = script_dir.iterdir()
+    (script,) = script_dir.glob("parsl.*")
     text = (
         script.read_text()
         .replace(str(script_dir), "SCRIPTS")

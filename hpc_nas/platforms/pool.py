@@ -1,0 +1,33 @@
+"""Parsl's worker pool, all of whose processes end with it: `python pool.py process_worker_pool.py ARGUMENTS`.
+
+A killed pool leaves the server of multiprocessing's manager for good, and its workers for as long as they are at work.
+So the kernel tells them of its death (SIGTERM, as the pool does itself): workers pass it on to what keeps their group.
+"""
+
+from __future__ import annotations
+
+import runpy
+import signal
+import sys
+from multiprocessing import spawn
+
+_TIE = f"from hpc_nas.group.warden import die_with_parent; die_with_parent({int(signal.SIGTERM)}); "
+
+
+def tie_children() -> None:
+    """From now on what multiprocessing spawns from this process ends with it."""
+    compose = spawn.get_command_line
+
+    def tied(**arguments: object) -> list[str]:
+        line: list[str] = compose(**arguments)
+        program = line.index("-c") + 1
+        line[program] = _TIE + line[program]
+        return line
+
+    spawn.get_command_line = tied
+
+
+if __name__ == "__main__":
+    tie_children()
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
