@@ -30,9 +30,7 @@ def test_processes_start_through_the_one_function_that_composes_their_command_li
         f"{path.relative_to(ROOT)}: {line.strip()}"
         for path in ROOT.rglob("*.py")
         for line in path.read_text().splitlines()
-        if "sys.executable" in line
-        and "Path(sys.executable)" not in line
-        and "{sys.executable}" not in line
+        if "sys.executable" in line and "Path(sys.executable)" not in line and "{sys.executable}" not in line
     }
     assert lines == {'interpreter.py: return [sys.executable, "-P", *arguments]'}
 
