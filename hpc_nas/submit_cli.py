@@ -49,7 +49,8 @@ def submit(
     from hpc_nas.configuration.file_kind import check_campaign_file
     from hpc_nas.platforms.job_script import Submission, job_script
     from hpc_nas.platforms.parsl_directory import check_paths
-    from hpc_nas.platforms.submission import check_scheduler, script_name, submit_chain
+    from hpc_nas.platforms.scheduler import SCHEDULERS
+    from hpc_nas.platforms.submission import check_can_submit, submit_chain
 
     overrides = list(settings or [])
     overrides += [f"platform.num_nodes={nodes}"] if nodes is not None else []
@@ -73,12 +74,12 @@ def submit(
     if dry_run:
         print(text, end="")
         return
-    scheduler = configuration.platform.scheduler
-    check_scheduler(scheduler)
+    scheduler = SCHEDULERS[configuration.platform.scheduler]
+    check_can_submit(scheduler)
     _check_run_dir(configuration, submission)
     summary = _check_campaign(configuration, submission)
     _check_provenance(configuration, submission, summary=summary)
-    script = _write(submission.jobs_dir / script_name(scheduler), text)
+    script = _write(submission.jobs_dir / f"job.{scheduler.extension}", text)
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
     for job in submit_chain(scheduler, script=script, length=chain, working_dir=submission.working_dir):
         print(f"job {job}")

@@ -45,10 +45,10 @@ from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_directory import check_paths, parsl_directory
 from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
+from hpc_nas.platforms.scheduler import job_number
 from hpc_nas.platforms.walltime import find_deadline
 from hpc_nas.records.archive import write_archive
 from hpc_nas.records.assembly import assemble
-from hpc_nas.records.campaign_lock import batch_job_id
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.training.preparation import DataSummary
@@ -105,7 +105,7 @@ def run_campaign(
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())  # from here on something is begun, and ended in order
         directory = going_on or RunDirectory.create(run_dir)
-        stack.enter_context(directory.lock())
+        stack.enter_context(directory.lock(job_id=job_number(os.environ)))
         # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
         directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         if prepared.knowledge.candidates and not directory.warm_start_path.exists():
@@ -235,7 +235,7 @@ def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool
     return opened_here(
         data=asdict(summary),
         resumed=resumed,
-        job_id=batch_job_id(os.environ),
+        job_id=job_number(os.environ),
         deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),
     )
 

@@ -13,17 +13,10 @@ from collections.abc import Mapping
 from hpc_nas.configuration import Configuration, NodeLauncher, Placement, Scheduler
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms.finding import Finding
-from hpc_nas.platforms.schedulers import SUBMIT_COMMANDS, Job, current_job
+from hpc_nas.platforms.scheduler import SCHEDULERS, BatchScheduler, current_job
 from hpc_nas.platforms.walltime import find_deadline
 
 ANSWER_WITHIN_S = 15.0
-_NAMES = {Scheduler.SLURM: "Slurm", Scheduler.LSF: "LSF", Scheduler.PBS: "PBS"}
-# Does the scheduler itself answer? scontrol(1), lsid(1), qstat(1B)
-_PINGS = {
-    Scheduler.SLURM: ["scontrol", "ping"],
-    Scheduler.LSF: ["lsid"],
-    Scheduler.PBS: ["qstat", "-B"],
-}
 
 
 def is_elsewhere(configuration: Configuration, *, environment: Mapping[str, str]) -> bool:
@@ -38,7 +31,8 @@ def check_inside(configuration: Configuration, *, environment: Mapping[str, str]
         return
     if is_elsewhere(configuration, environment=environment):
         raise LaunchError(
-            f"platform {platform.name!r} runs campaigns inside a {_NAMES[platform.scheduler]} job, and this is none; "
+            f"platform {platform.name!r} runs campaigns inside a {SCHEDULERS[platform.scheduler].name} job, and this "
+            "is none; "
             "use hpc-nas submit, start it inside of a job, or name another --platform with the campaign file "
             "(configs/platforms/local.toml)"
         )
@@ -47,13 +41,13 @@ def check_inside(configuration: Configuration, *, environment: Mapping[str, str]
 def check_scheduler(configuration: Configuration, *, environment: Mapping[str, str]) -> Finding:
     """What the platform wants of a scheduler, and whether it is there and answers."""
     platform, path = configuration.platform, environment.get("PATH", "")
-    found = [name for one, name in _NAMES.items() if shutil.which(SUBMIT_COMMANDS[one], path=path)]
+    found = [each.name for each in SCHEDULERS.values() if shutil.which(each.submit[0], path=path)]
     if platform.scheduler == Scheduler.NONE:
         there = f"{', '.join(found)} found" if found else "none found"
         return Finding(
             name="scheduler", status="OK", detail=f"{there}: campaigns run on this machine alone, as asked"
         )
-    name = _NAMES[platform.scheduler]
+    name = SCHEDULERS[platform.scheduler].name
     wanted = _wanted(configuration)
     missing = [
         command for command in _commands(configuration, environment) if not shutil.which(command, path=path)
@@ -66,7 +60,7 @@ def check_scheduler(configuration: Configuration, *, environment: Mapping[str, s
             detail=f"{wanted}; no {', '.join(missing)} on PATH",
             advice=advice,
         )
-    if problem := _ping(platform.scheduler, environment=environment):
+    if problem := _ping(SCHEDULERS[platform.scheduler], environment=environment):
         advice = f"ask {name}'s administrators, or try again: nothing can be submitted as long as it does not answer"
         return Finding(name="scheduler", status="FAIL", detail=f"{wanted}; {problem}", advice=advice)
     return Finding(
@@ -119,20 +113,20 @@ def _wanted(configuration: Configuration) -> str:
     else:
         what = f"{nodes}, with the campaign in the job"
     limit = "" if platform.walltime is None else f", for {platform.walltime}"
-    return f"the platform wants {_NAMES[platform.scheduler]}: {what}{limit}"
+    return f"the platform wants {SCHEDULERS[platform.scheduler].name}: {what}{limit}"
 
 
 def _commands(configuration: Configuration, environment: Mapping[str, str]) -> list[str]:
     """What must be there: to submit, outside of a job; to reach the nodes, inside of one."""
     platform = configuration.platform
     if current_job(environment) is None:
-        return [SUBMIT_COMMANDS[platform.scheduler]]
+        return [SCHEDULERS[platform.scheduler].submit[0]]
     return [] if platform.node_launcher == NodeLauncher.NONE else [str(platform.node_launcher)]
 
 
-def _ping(scheduler: Scheduler, *, environment: Mapping[str, str]) -> str:
+def _ping(scheduler: BatchScheduler, *, environment: Mapping[str, str]) -> str:
     """What is wrong with the scheduler's answer; empty if nothing is."""
-    command = _PINGS[scheduler]
+    command = scheduler.ping
     program = shutil.which(command[0], path=environment.get("PATH", os.defpath))
     if program is None:
         return f"no {command[0]} on PATH"
@@ -154,7 +148,7 @@ def _ping(scheduler: Scheduler, *, environment: Mapping[str, str]) -> str:
 
 
 def _here(configuration: Configuration, environment: Mapping[str, str]) -> str:
-    job: Job | None = current_job(environment)
+    job = current_job(environment)
     if job is None:
         return ""
     now = time.time()

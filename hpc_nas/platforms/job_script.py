@@ -8,27 +8,14 @@ and the scheduler's warning would arrive with the kill.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpc_nas.configuration import Configuration, Placement, Scheduler
 from hpc_nas.errors import ConfigurationError
-from hpc_nas.platforms.directives import lsf_options, pbs_options, slurm_options
 from hpc_nas.platforms.parsl_directory import is_plain
-
-_PREFIXES = {Scheduler.SLURM: "#SBATCH", Scheduler.LSF: "#BSUB", Scheduler.PBS: "#PBS"}
-_OPTIONS: dict[Scheduler, Callable[[Configuration, Path], list[str]]] = {
-    Scheduler.SLURM: slurm_options,
-    Scheduler.LSF: lsf_options,
-    Scheduler.PBS: pbs_options,
-}
-# Where the script itself says where its output goes: (option that says so otherwise, the job's number).
-_OWN_OUTPUT = {
-    Scheduler.SLURM: ("--output=/dev/null", "SLURM_JOB_ID"),
-    Scheduler.LSF: ("-o /dev/null", "LSB_JOBID"),
-    Scheduler.PBS: ("-o /dev/null", "PBS_JOBID"),
-}
+from hpc_nas.platforms.scheduler import SCHEDULERS
 
 # USR1: Slurm's --signal. USR2: LSF's -wa, and its run limit. TERM: PBS, and every scheduler's cancel. INT: LSF's
 # bkill, handed on as TERM, since a second interrupt would end the campaign without any order.
@@ -91,7 +78,7 @@ def job_script(configuration: Configuration, submission: Submission) -> str:
             f"platform {platform.name!r}: placement = 'blocks' runs the campaign outside its jobs, and Parsl "
             "submits them; start it where it is to stay (hpc-nas run), or set placement = 'script'"
         )
-    prefix = _PREFIXES[platform.scheduler]
+    prefix = SCHEDULERS[platform.scheduler].prefix
     own = {_name(option) for option in platform.directives}
     options, output = _output(configuration, submission.jobs_dir, own=own)
     lines = [f"{prefix} {option}" for option in options if _name(option) not in own]
@@ -114,14 +101,13 @@ def _output(configuration: Configuration, jobs_dir: Path, *, own: Set[str]) -> t
     Schedulers read quotes, blanks and patterns (%j) on their own lines in ways of their own: a path that has such a
     thing stands quoted on a line of the shell.
     """
-    scheduler = configuration.platform.scheduler
-    options = _OPTIONS[scheduler](configuration, jobs_dir)
-    elsewhere, number = _OWN_OUTPUT[scheduler]
-    if is_plain(jobs_dir) or _name(elsewhere) in own:
+    scheduler = SCHEDULERS[configuration.platform.scheduler]
+    options, nowhere = scheduler.options(configuration, jobs_dir), scheduler.no_output
+    if is_plain(jobs_dir) or _name(nowhere) in own:
         return options, ""
-    options = [elsewhere if _name(option) == _name(elsewhere) else option for option in options]
-    start = shlex.quote(f"{jobs_dir}/{scheduler}-")
-    return options, f'exec >>{start}"${number}.out" 2>&1\n'
+    options = [nowhere if _name(option) == _name(nowhere) else option for option in options]
+    start = shlex.quote(f"{jobs_dir}/{scheduler.key}-")
+    return options, f'exec >>{start}"${scheduler.job_variable}.out" 2>&1\n'
 
 
 def _name(option: str) -> str:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from parsl.launchers import JsrunLauncher, MpiExecLauncher, SimpleLauncher, SrunLauncher
 from parsl.launchers.base import Launcher
-from parsl.providers import LocalProvider, LSFProvider, PBSProProvider, SlurmProvider
+from parsl.providers import LocalProvider
 from parsl.providers.base import ExecutionProvider
+from parsl.providers.cluster_provider import ClusterProvider
 
-from hpc_nas.configuration import Configuration, DeviceVariable, NodeLauncher, Placement, Scheduler
+from hpc_nas.configuration import Configuration, NodeLauncher, Placement
+from hpc_nas.platforms.scheduler import SCHEDULERS
 
 SCRIPTS_DIR = Path(sys.executable).parent
 POLL_BLOCKS_S = 5
@@ -26,22 +28,9 @@ POLL_BLOCKS_S = 5
 IGNORE_NOTICES = "trap '' USR1 USR2"
 
 
-class SlurmBlocks(SlurmProvider):
-    """Slurm's jobs, asked about every few seconds: one squeue or sacct for all of them."""
-
-    status_polling_interval = POLL_BLOCKS_S
-
-
-class LSFBlocks(LSFProvider):
-    """LSF's jobs, asked about every few seconds: one bjobs for all of them."""
-
-    status_polling_interval = POLL_BLOCKS_S
-
-
-class PBSBlocks(PBSProProvider):
-    """PBS's jobs, asked about every few seconds: one qstat for all of them."""
-
-    status_polling_interval = POLL_BLOCKS_S
+def polled_often(provider: type[ClusterProvider]) -> Callable[..., ClusterProvider]:
+    """The provider, asking about its blocks every few seconds: one command of the scheduler for all of them."""
+    return type(provider.__name__, (provider,), {"status_polling_interval": POLL_BLOCKS_S})
 
 
 class BlaunchLauncher(Launcher):
@@ -79,8 +68,7 @@ def make_provider(configuration: Configuration) -> ExecutionProvider:
         "launcher": make_launcher(configuration),
         "worker_init": _worker_init(configuration),
     }
-    makers = {Scheduler.SLURM: _slurm, Scheduler.LSF: _lsf, Scheduler.PBS: _pbs}
-    return makers[platform.scheduler](configuration, blocks)
+    return SCHEDULERS[platform.scheduler].provider(configuration, blocks)
 
 
 def make_launcher(configuration: Configuration) -> Launcher:
@@ -125,55 +113,6 @@ def _srun_options(configuration: Configuration) -> str:
     return " ".join(options)
 
 
-def _slurm(configuration: Configuration, blocks: dict[str, Any]) -> SlurmBlocks:
-    """A lost block is replaced, not queued again under its old number; one that loses a node goes on."""
-    platform = configuration.platform
-    return SlurmBlocks(
-        partition=platform.queue,
-        account=platform.account,
-        qos=platform.qos,
-        constraint=platform.constraint,
-        cores_per_node=_cores(configuration),
-        gpus_per_node=platform.gpus_per_node or None,
-        exclusive=False,  # a directive of the platform's, where it takes one
-        scheduler_options=_lines("#SBATCH", ["--no-kill", "--no-requeue", *platform.directives]),
-        **blocks,
-    )
-
-
-def _lsf(configuration: Configuration, blocks: dict[str, Any]) -> LSFBlocks:
-    """Nodes are asked for by -nnodes on IBM's CSM systems, which have jsrun; elsewhere by slots and GPUs per host."""
-    platform, cores = configuration.platform, _cores(configuration)
-    whole_nodes = platform.node_launcher == NodeLauncher.JSRUN
-    gpus = [f'-gpu "num={platform.gpus_per_node}/host"'] if platform.gpus_per_node and not whole_nodes else []
-    return LSFBlocks(  # type: ignore[no-untyped-call]
-        project=platform.account,
-        queue=platform.queue,
-        request_by_nodes=whole_nodes,
-        cores_per_block=platform.num_nodes * cores,
-        cores_per_node=cores,
-        bsub_redirection=True,  # bsub reads #BSUB lines from its input alone
-        scheduler_options=_lines("#BSUB", [*gpus, *platform.directives]),
-        **blocks,
-    )
-
-
-def _pbs(configuration: Configuration, blocks: dict[str, Any]) -> PBSBlocks:
-    """One chunk a node, and each on a node of its own. With ZE_AFFINITY_MASK we count tiles, and PBS whole GPUs."""
-    platform = configuration.platform
-    in_tiles = platform.device_variable == DeviceVariable.ZE
-    gpus = [f"ngpus={platform.gpus_per_node}"] if platform.gpus_per_node and not in_tiles else []
-    chunk = ["mpiprocs=1", *gpus]
-    return PBSBlocks(  # type: ignore[no-untyped-call]
-        account=platform.account,
-        queue=platform.queue,
-        cpus_per_node=_cores(configuration),
-        select_options=":".join(chunk),
-        scheduler_options=_lines("#PBS", ["-l place=scatter", *platform.directives]),
-        **blocks,
-    )
-
-
 def _worker_init(configuration: Configuration) -> str:
     """The platform's shell lines, before the launcher; what they set reaches the nodes through it.
 
@@ -187,14 +126,6 @@ def _worker_init(configuration: Configuration) -> str:
         ours = shlex.quote(str(SCRIPTS_DIR))
         lines.append(f'export PATH="$(printf %s "$PATH" | tr : "\\n" | grep -vxF {ours} | paste -s -d :)"')
     return "\n".join(lines)
-
-
-def _cores(configuration: Configuration) -> int:
-    return configuration.platform.cores_per_node or configuration.cores_used_per_node
-
-
-def _lines(prefix: str, options: list[str]) -> str:
-    return "\n".join(f"{prefix} {option}" for option in options)
 
 
 def _whole_minutes(seconds: int) -> str:

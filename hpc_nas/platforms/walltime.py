@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import psutil
 
 from hpc_nas.configuration import Configuration, Placement
-from hpc_nas.platforms.schedulers import Job, current_job, questions, read_end
+from hpc_nas.platforms.scheduler import SCHEDULERS, Job, current_job
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def find_deadline(
     walltime, counted from this process's start. A campaign outside of its blocks has no deadline: they have.
     Answers that can't be read, or lie in the past, are told by a warning and passed over.
     """
-    for variable in (DEADLINE_VARIABLE, "SLURM_JOB_END_TIME"):
+    for variable in (DEADLINE_VARIABLE, *(each.end_variable for each in SCHEDULERS.values())):
         if (told := _told(environment.get(variable, ""), source=variable, now=now)) is not None:
             return told
     job = current_job(environment)
@@ -59,12 +59,14 @@ def _plausible(time: float, *, source: str, now: float) -> float | None:
 
 
 def _ask(job: Job, *, environment: Mapping[str, str], now: float) -> float | None:
-    for command in questions(job):
+    for command in job.scheduler.end_questions(job.number):
         answer = _run(command, environment=environment)
-        end = None if answer is None else read_end(job.scheduler, answer, now=now)
+        end = None if answer is None else job.scheduler.read_end(answer, now=now)
         if end is not None:
             return _plausible(end, source=" ".join(command), now=now)
-    logger.warning("%s tells no end of job %s; [platform] walltime counts instead", job.scheduler, job.number)
+    logger.warning(
+        "%s tells no end of job %s; [platform] walltime counts instead", job.scheduler.key, job.number
+    )
     return None
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,17 +17,12 @@ _held: set[int] = set()
 _at_fork: list[bool] = []
 
 
-_JOB_ID_VARIABLES = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
-
-
-def batch_job_id(environment: Mapping[str, str]) -> str:
-    """The batch scheduler's name of the job that this process is part of; empty outside of one."""
-    return next((environment[name] for name in _JOB_ID_VARIABLES if environment.get(name)), "")
-
-
 @contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
-    """Hold an flock on this file, which says who does. Raises RunDirectoryError naming the holder."""
+def hold_lock(path: Path, *, job_id: str) -> Iterator[None]:
+    """Hold an flock on this file, which says who does: `job_id` is the batch scheduler's, empty outside of a job.
+
+    Raises RunDirectoryError naming the holder.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -35,7 +30,7 @@ def hold_lock(path: Path) -> Iterator[None]:
     _let_go_in_children()
     _held.add(descriptor)
     try:
-        _acquire(descriptor, path)
+        _acquire(descriptor, path, job_id=job_id)
         yield
     finally:
         if descriptor in _held:  # not so in a forked child that came out here
@@ -43,13 +38,13 @@ def hold_lock(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path) -> None:
+def _acquire(descriptor: int, path: Path, *, job_id: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         holder = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "job_id": batch_job_id(os.environ),
+            "job_id": job_id,
             "started_time": time.time(),
         }
         os.ftruncate(descriptor, 0)

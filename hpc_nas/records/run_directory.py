@@ -233,11 +233,11 @@ class RunDirectory:
             ) from error
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the campaign's lock: one campaign process per run directory.
+    def lock(self, *, job_id: str = "") -> Iterator[None]:
+        """Hold the campaign's lock: one campaign process per run directory; `job_id` as `hold_lock` says.
 
         Raises RunDirectoryError naming the holder. The system frees it however this process ends, and no
         child process inherits it.
         """
-        with hold_lock(self.lock_path):
+        with hold_lock(self.lock_path, job_id=job_id):
             yield

@@ -9,13 +9,8 @@ import pytest
 
 from hpc_nas.configuration import Scheduler
 from hpc_nas.errors import ConfigurationError, LaunchError
-from hpc_nas.platforms.submission import (
-    check_scheduler,
-    parse_job_id,
-    script_name,
-    submit_chain,
-    submit_line,
-)
+from hpc_nas.platforms.scheduler import SCHEDULERS
+from hpc_nas.platforms.submission import check_can_submit, submit_chain
 
 SCRIPT = Path("/runs/a.jobs/job.sbatch")
 REAL = [Scheduler.SLURM, Scheduler.LSF, Scheduler.PBS]
@@ -51,13 +46,13 @@ ANSWERS = {
     ],
 )  # fmt: skip
 def test_the_job_id_is_found_in_what_the_command_prints(scheduler: Scheduler, answer: str, job: str) -> None:
-    assert parse_job_id(scheduler, answer) == job
+    assert SCHEDULERS[scheduler].parse_job_id(answer) == job
 
 
 @pytest.mark.parametrize("scheduler", REAL)
 def test_an_answer_without_a_job_id_is_an_error_that_shows_it(scheduler: Scheduler) -> None:
     with pytest.raises(LaunchError, match="printed no job id: 'Sorry'; look whether the job is queued"):
-        parse_job_id(scheduler, "Sorry\n")
+        SCHEDULERS[scheduler].parse_job_id("Sorry\n")
 
 
 @pytest.mark.parametrize(
@@ -75,12 +70,16 @@ def test_an_answer_without_a_job_id_is_an_error_that_shows_it(scheduler: Schedul
 def test_a_later_job_waits_for_the_end_of_the_one_before(
     scheduler: Scheduler, first: list[str], later: list[str]
 ) -> None:
-    assert submit_line(scheduler, script=SCRIPT) == first
-    assert submit_line(scheduler, script=SCRIPT, after="12") == later
+    assert SCHEDULERS[scheduler].submit_line(SCRIPT) == first
+    assert SCHEDULERS[scheduler].submit_line(SCRIPT, after="12") == later
 
 
 def test_a_script_is_called_by_its_schedulers_habits() -> None:
-    assert [script_name(scheduler) for scheduler in REAL] == ["job.sbatch", "job.lsf", "job.pbs"]
+    assert [f"job.{SCHEDULERS[scheduler].extension}" for scheduler in REAL] == [
+        "job.sbatch",
+        "job.lsf",
+        "job.pbs",
+    ]
 
 
 @pytest.fixture
@@ -96,7 +95,9 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _chain(scheduler: Scheduler, directory: Path, *, length: int) -> list[str]:
-    return list(submit_chain(scheduler, script=directory / "script", length=length, working_dir=directory))
+    return list(
+        submit_chain(SCHEDULERS[scheduler], script=directory / "script", length=length, working_dir=directory)
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,4 +147,4 @@ def test_a_machine_without_the_scheduler_is_told_before_anything_is_done(
     monkeypatch.setenv("PATH", str(tmp_path))
     command = ANSWERS[scheduler][0]
     with pytest.raises(LaunchError, match=rf"no {command} on this machine, .* \(--dry-run\)"):
-        check_scheduler(scheduler)
+        check_can_submit(SCHEDULERS[scheduler])

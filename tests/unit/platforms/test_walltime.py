@@ -13,10 +13,11 @@ import pytest
 
 from hpc_nas.configuration import Configuration, GroupSection, PlatformSection, Scheduler
 from hpc_nas.platforms import walltime
-from hpc_nas.platforms.schedulers import current_job, questions, read_bjobs, read_end, read_qstat, read_slurm
+from hpc_nas.platforms.scheduler import SCHEDULERS, current_job
 from hpc_nas.platforms.walltime import find_deadline
 
 STORED = Path(__file__).parent / "stored"
+SLURM, LSF, PBS = (SCHEDULERS[each] for each in (Scheduler.SLURM, Scheduler.LSF, Scheduler.PBS))
 NOW = 1_795_336_400.0  # 2026-11-22 08:33:20 UTC
 LOCAL = Configuration()
 
@@ -41,18 +42,18 @@ def test_slurms_answers_are_read_with_and_without_the_time_format() -> None:
     started = int(text.split("StartTime=")[1].split()[0])
     ended = int(text.split(" EndTime=")[1].split()[0])
     assert 0 < ended - started <= 120
-    assert read_slurm(text) == float(ended)
-    assert read_slurm("1795336632\n") == 1795336632.0
-    assert read_slurm("2026-11-22T08:37:12\n") == local("2026-11-22T08:37:12")
+    assert SLURM.read_end(text, now=NOW) == float(ended)
+    assert SLURM.read_end("1795336632\n", now=NOW) == 1795336632.0
+    assert SLURM.read_end("2026-11-22T08:37:12\n", now=NOW) == local("2026-11-22T08:37:12")
     standard = "   StartTime=2026-11-22T08:32:12 EndTime=2026-11-22T08:37:12 Deadline=N/A\n"
-    assert read_slurm(standard) == local("2026-11-22T08:37:12")
+    assert SLURM.read_end(standard, now=NOW) == local("2026-11-22T08:37:12")
 
 
 @pytest.mark.parametrize(
     "answer", ["", "N/A\n", "NONE\n", "StartTime=Unknown EndTime=Unknown Deadline=N/A\n"]
 )
 def test_slurm_job_without_an_end_has_none(answer: str) -> None:
-    assert read_slurm(answer) is None
+    assert SLURM.read_end(answer, now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -69,14 +70,14 @@ def test_slurm_job_without_an_end_has_none(answer: str) -> None:
 )
 def test_lsfs_answer_is_read(answer: str, left_s: int) -> None:
     """Formats and status letters by IBM's reference of bjobs -o, -hms and -WL (see schedulers.py)."""
-    assert read_bjobs(answer, now=NOW) == NOW + left_s
+    assert LSF.read_end(answer, now=NOW) == NOW + left_s
 
 
 @pytest.mark.parametrize(
     "answer", ["", "-|-|-\n", "00:01:15|-|0:30 E\n", "Job <17> is not found\n", "a|b|c\n", "|\n"]
 )
 def test_lsf_job_without_a_limit_has_none(answer: str) -> None:
-    assert read_bjobs(answer, now=NOW) is None
+    assert LSF.read_end(answer, now=NOW) is None
 
 
 QSTAT = """Job Id: 1234.polaris-pbs-01.hsn.cm.polaris.alcf.anl.gov
@@ -99,19 +100,19 @@ QSTAT = """Job Id: 1234.polaris-pbs-01.hsn.cm.polaris.alcf.anl.gov
 
 def test_pbss_answer_is_read() -> None:
     """The full display of a running job: qstat(1B), pbs_job_attributes(7B)."""
-    assert read_qstat(QSTAT, now=NOW) == local("2026-11-22T09:32:12")
+    assert PBS.read_end(QSTAT, now=NOW) == local("2026-11-22T09:32:12")
     without_start = QSTAT.replace("    stime = Sun Nov 22 08:32:12 2026\n", "")
-    assert read_qstat(without_start, now=NOW) == NOW + 3570
+    assert PBS.read_end(without_start, now=NOW) == NOW + 3570
     queued = without_start.replace("    resources_used.walltime = 00:00:30\n", "")
-    assert read_qstat(queued, now=NOW) is None
-    assert read_qstat(QSTAT.replace("01:00:00", "UNLIMITED"), now=NOW) is None
-    assert read_qstat(QSTAT.replace("01:00:00", "100:00:00"), now=NOW) == local("2026-11-26T12:32:12")
+    assert PBS.read_end(queued, now=NOW) is None
+    assert PBS.read_end(QSTAT.replace("01:00:00", "UNLIMITED"), now=NOW) is None
+    assert PBS.read_end(QSTAT.replace("01:00:00", "100:00:00"), now=NOW) == local("2026-11-26T12:32:12")
 
 
 def test_job_is_told_by_its_schedulers_variable() -> None:
     def asked(environment: dict[str, str]) -> list[list[str]]:
         job = current_job(environment)
-        return [] if job is None else questions(job)
+        return [] if job is None else job.scheduler.end_questions(job.number)
 
     bjobs = ["bjobs", "-noheader", "-o", "run_time runtimelimit time_left delimiter='|'", "-hms"]
     assert asked({}) == []
@@ -122,7 +123,6 @@ def test_job_is_told_by_its_schedulers_variable() -> None:
     assert asked({"LSB_JOBID": "7", "LSB_JOBINDEX": "0"}) == [[*bjobs, "7"]]
     assert asked({"LSB_JOBID": "7", "LSB_JOBINDEX": "3"}) == [[*bjobs, "7[3]"]]
     assert asked({"PBS_JOBID": "7.server"}) == [["qstat", "-f", "7.server"]]
-    assert read_end(Scheduler.NONE, "anything", now=NOW) is None
 
 
 # --- who is asked in which order ------------------------------------------------------------------------------

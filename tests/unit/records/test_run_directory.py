@@ -160,25 +160,15 @@ def test_lock_names_its_holder_and_is_free_once_that_is_killed(tmp_path: Path) -
     assert set(holder) == {"host", "pid", "job_id", "started_time"}
 
 
-@pytest.mark.parametrize(
-    ("environment", "job"),
-    [
-        ({}, ""),
-        ({"SLURM_JOB_ID": "17"}, ", batch job 17"),
-        ({"LSB_JOBID": "18"}, ", batch job 18"),
-        ({"PBS_JOBID": "19.server", "SLURM_JOB_ID": ""}, ", batch job 19.server"),
-    ],
-)
-def test_lock_names_the_batch_job_of_its_holder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], job: str
-) -> None:
-    for name in ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.parametrize(("job_id", "job"), [("", ""), ("19.server", ", batch job 19.server")])
+def test_lock_names_the_batch_job_of_its_holder(tmp_path: Path, job_id: str, job: str) -> None:
     directory = RunDirectory.create(tmp_path / "run")
     expected = f"campaign process {os.getpid()} on host {socket.gethostname()}{job};"
-    with directory.lock(), pytest.raises(RunDirectoryError, match=re.escape(expected)), directory.lock():
+    with (
+        directory.lock(job_id=job_id),
+        pytest.raises(RunDirectoryError, match=re.escape(expected)),
+        directory.lock(),
+    ):
         pass
 
 
