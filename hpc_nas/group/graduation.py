@@ -20,22 +20,21 @@ from hpc_nas.group.workbench import Workbench
 from hpc_nas.records.network_files import NOT_EXPORTED, RESULT_NAME, NetworkResult, network_dir
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture, json_options
+from hpc_nas.tasks.base import HeldOut, Inputs
+from hpc_nas.tasks.sums import Means
 from hpc_nas.training.best_weights import BestWeights, NoWeights, Weights
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.export import (
     ONNX_NAME,
     PROGRAM_NAME,
     WEIGHTS_NAME,
-    Inputs,
     NotExported,
-    example_inputs,
     export_network,
     read_weights,
     weights_file,
 )
 from hpc_nas.training.failures import Failure, guarded, release_memory
-from hpc_nas.training.sums import Means
-from hpc_nas.training.test_set import HeldOut, evaluate, load_test_set
+from hpc_nas.training.test_set import evaluate
 from hpc_nas.values import Candidate
 
 logger = logging.getLogger(__name__)
@@ -82,7 +81,7 @@ class FinalistGraduation:
         content = weights_file(weights.module)
         files.publish(WEIGHTS_NAME, content)
         state = read_weights(content)  # from here on the network is what the file says
-        held_out = load_test_set(self._configuration.data, cache_dir=self._cache_dir, data=self._bench.data)
+        held_out = self._bench.data.held_out(self._configuration.data, cache_dir=self._cache_dir)
         tested = self._test(candidate, state, held_out)
         architecture = self._architecture(candidate, held_out)
         files.publish(ARCHITECTURE_NAME, architecture.model_dump_json(indent=2) + "\n")
@@ -108,7 +107,6 @@ class FinalistGraduation:
             candidate,
             state,
             space=bench.space,
-            problem=bench.problem,
             held_out=held_out,
             section=self._configuration.training,
             device=bench.device,
@@ -117,13 +115,13 @@ class FinalistGraduation:
 
     def _architecture(self, candidate: Candidate, held_out: HeldOut) -> Architecture:
         bench = self._bench
-        recipe = bench.space.recipe(candidate.parameters, bench.problem)
+        recipe = bench.space.recipe(candidate.parameters, bench.data.problem)
         return Architecture(
             hpc_nas_version=hpc_nas.__version__,
             space=bench.space.name,
             options=json_options(bench.space),
             parameters=candidate.parameters,
-            problem=bench.problem,
+            problem=bench.data.problem,
             normalization=held_out.normalization,
             recipe=recipe.override(self._configuration.training),
             num_parameters=candidate.num_parameters,
@@ -187,7 +185,7 @@ def make_graduation(
 def _load(architecture: Architecture, state: Plain, held_out: HeldOut) -> tuple[nn.Module, Inputs]:
     module = architecture.rebuild().module
     module.load_state_dict(state, strict=True)
-    return module.eval(), example_inputs(module, held_out.data)
+    return module.eval(), held_out.data.example_inputs(module)
 
 
 def _result(

@@ -35,7 +35,7 @@ from hpc_nas.group.wire import (
 from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
-from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.tasks.cache import data_cache_dir
 from hpc_nas.training.checkpoint import Checkpoint
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import GOES_ON, Signal
@@ -123,7 +123,6 @@ class TrainerRank:
             candidate,
             attempt=attempt,
             space=bench.space,
-            problem=bench.problem,
             data=bench.data,
             section=self._configuration.training,
             device=bench.device,

@@ -10,11 +10,10 @@ from functools import partial
 import torch
 
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
+from hpc_nas.tasks.base import TaskData
 from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
-from hpc_nas.training.device_data import AnyData
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
 from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
 from hpc_nas.training.session import Session
@@ -34,8 +33,7 @@ def train(
     *,
     attempt: int,
     space: Space,
-    problem: AnyProblem,
-    data: AnyData,
+    data: TaskData,
     section: TrainingSection,
     device: torch.device,
     checkpoints: Checkpoints,
@@ -57,7 +55,7 @@ def train(
     """
     progress = Progress()
     session = _begin(
-        lambda: Session(candidate, space=space, problem=problem, data=data, section=section, device=device),
+        lambda: Session(candidate, space=space, data=data, section=section, device=device),
         progress,
         checkpoints=checkpoints,
         weights=weights,

@@ -123,7 +123,7 @@ def whole_curves(path: Path) -> Curves:
     import torch
 
     from hpc_nas.group.workbench import prepare_workbench
-    from hpc_nas.training.cache import data_cache_dir
+    from hpc_nas.tasks.cache import data_cache_dir
     from hpc_nas.training.checkpoint import WithoutCheckpoints
     from hpc_nas.training.trainer import train
     from hpc_nas.values import Candidate, Observation
@@ -144,7 +144,6 @@ def whole_curves(path: Path) -> Curves:
             ),
             attempt=0,
             space=bench.space,
-            problem=bench.problem,
             data=bench.data,
             section=configuration.training,
             device=torch.device("cpu"),

@@ -18,11 +18,10 @@ from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.network_files import network_dir, read_result
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.problem import Problem
+from hpc_nas.tasks.images import ImageData
 from hpc_nas.training.best_weights import BestWeights, NoWeights
 from hpc_nas.training.checkpoint import WithoutCheckpoints
-from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.export import NotExported, load_network
-from hpc_nas.training.test_set import load_test_set
 from hpc_nas.training.trainer import train
 from hpc_nas.values import Candidate, Observation
 
@@ -76,7 +75,6 @@ class Lab:
             CANDIDATE,
             attempt=0,
             space=self.bench.space,
-            problem=self.bench.problem,
             data=self.bench.data,
             section=self.configuration.training,
             device=self.bench.device,
@@ -106,8 +104,8 @@ def test_finalist_leaves_its_best_weights_and_their_accuracy_on_the_test_set(tmp
         *("architecture.json", "model.pt2", "result.json", "weights.pt")
     ]
     best = max(curve, key=lambda row: row.val_accuracy)
-    held_out = load_test_set(lab.configuration.data, cache_dir=lab.cache_dir, data=lab.bench.data).data
-    assert isinstance(held_out, DeviceData)
+    held_out = lab.bench.data.held_out(lab.configuration.data, cache_dir=lab.cache_dir).data
+    assert isinstance(held_out, ImageData)
     with torch.no_grad():
         hits = load_network(where)(held_out.validation_images).argmax(1) == held_out.validation_labels
     result = read_result(lab.directory, 12)
