@@ -21,6 +21,7 @@ from hpc_nas.spaces.registry import load_space
 from hpc_nas.tasks.text import TextData, TextFeed
 from hpc_nas.training.checkpoint import Checkpoint, WithoutCheckpoints
 from hpc_nas.training.intervals import plan_intervals
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import Signal
 from hpc_nas.training.trainer import train
@@ -67,22 +68,25 @@ def run(
 ) -> Run:
     rows: list[Observation] = []
     end = train(
-        Candidate(
-            number=3,
-            seed=1,
-            parameters={"num_inputs": 30, "num_cells": 10},
-            num_parameters=1,
-            num_layers=1,
-            macs=1,
+        Job(
+            candidate=Candidate(
+                number=3,
+                seed=1,
+                parameters={"num_inputs": 30, "num_cells": 10},
+                num_parameters=1,
+                num_layers=1,
+                macs=1,
+            ),
+            attempt=0,
+            device=CPU,
+            max_epochs=section.max_epochs,
+            checkpoints=shelf or WithoutCheckpoints(),
+            report=rows.append,
+            check_signal=lambda: next(signals) if signals is not None else None,
         ),
-        attempt=0,
         space=SPACE,
         data=data,
         section=section,
-        device=CPU,
-        checkpoints=shelf or WithoutCheckpoints(),
-        on_observation=rows.append,
-        check_signal=lambda: next(signals) if signals is not None else None,
     )
     timed = {"train_s", "validate_s", "time_s", "carried"}
     return Run(end=end, curve=[row.model_dump(exclude=timed) for row in rows])

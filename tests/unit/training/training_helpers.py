@@ -16,6 +16,7 @@ from hpc_nas.spaces.space import Network, Space
 from hpc_nas.tasks.images import ImageData
 from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, Occasion, WithoutCheckpoints
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import Signal
 from hpc_nas.training.trainer import train
@@ -95,16 +96,20 @@ class Trainer:
         **section: Any,
     ) -> TrainingEnd:
         self.observations = []
+        settings = TrainingSection(**{"max_epochs": 2.0, **section})
         return train(
-            candidate(seed=seed),
-            attempt=attempt,
+            Job(
+                candidate=candidate(seed=seed),
+                attempt=attempt,
+                device=CPU,
+                max_epochs=settings.max_epochs,
+                checkpoints=checkpoints or WithoutCheckpoints(),
+                report=on_observation or self.observations.append,
+                check_signal=lambda: next(signals) if signals is not None else None,
+            ),
             space=space,
             data=self.data,
-            section=TrainingSection(**{"max_epochs": 2.0, **section}),
-            device=CPU,
-            checkpoints=checkpoints or WithoutCheckpoints(),
-            on_observation=on_observation or self.observations.append,
-            check_signal=lambda: next(signals) if signals is not None else None,
+            section=settings,
             weights=weights or NoWeights(),
             clock=clock,
         )

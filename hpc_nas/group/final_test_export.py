@@ -1,4 +1,4 @@
-"""A trainer rank's last work on a finalist: its accuracy on the test set, and the files by which it leaves.
+"""The last work on a finalist: its accuracy on the test set, and its network exported to files.
 
 A search keeps no weights and never opens the test set. The campaign that trains its finalists says whose networks they
 are (`[finalists] origins`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import nn
 
@@ -22,7 +22,7 @@ from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture, json_options
 from hpc_nas.tasks.base import HeldOut, Inputs
 from hpc_nas.tasks.sums import Means
-from hpc_nas.training.best_weights import BestWeights, NoWeights, Weights
+from hpc_nas.training.best_weights import BestWeights, Finish, NothingKept, Weights
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.export import (
     ONNX_NAME,
@@ -40,27 +40,7 @@ from hpc_nas.values import Candidate
 logger = logging.getLogger(__name__)
 
 
-class Graduation(Protocol):
-    """What a trainer keeps of a network while it trains, and does once it is trained."""
-
-    def weights(self) -> Weights:
-        """For one attempt."""
-
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
-        """The candidate is trained to its end. Raises RecordError, DataError, DeviceLost."""
-
-
-class NoGraduation:
-    """A search's: the curve is all."""
-
-    def weights(self) -> Weights:
-        return NoWeights()
-
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
-        pass
-
-
-class FinalistGraduation:
+class FinalTestExport:
     """Writes the network's directory, whole file by whole file, the result last."""
 
     def __init__(
@@ -74,7 +54,7 @@ class FinalistGraduation:
     def weights(self) -> BestWeights:
         return BestWeights()
 
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
+    def finished(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
         assert isinstance(weights, BestWeights)
         origin = self._configuration.finalists.origins[candidate.number]
         files = _Files(self._directory, path=network_dir(self._directory, origin))
@@ -173,13 +153,13 @@ class _Files:
         (self.path / name).unlink(missing_ok=True)
 
 
-def make_graduation(
+def make_finish(
     configuration: Configuration, *, bench: Workbench, directory: RunDirectory, cache_dir: Path
-) -> Graduation:
+) -> Finish:
     """What the campaign that is configured wants of its networks."""
     if not configuration.finalists.origins:
-        return NoGraduation()
-    return FinalistGraduation(configuration, bench=bench, directory=directory, cache_dir=cache_dir)
+        return NothingKept()
+    return FinalTestExport(configuration, bench=bench, directory=directory, cache_dir=cache_dir)
 
 
 def _load(architecture: Architecture, state: Plain, held_out: HeldOut) -> tuple[nn.Module, Inputs]:
