@@ -20,10 +20,10 @@ from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.random_cnn import random_cnn
 from hpc_nas.spaces.space import Space
+from hpc_nas.tasks.augmentation import Normalization
+from hpc_nas.tasks.images import ImageData
 from hpc_nas.training.checkpoint import Checkpoint, Standing
 from hpc_nas.training.checkpoint_file import Origin, read_checkpoint, write_checkpoint
-from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.normalization import Normalization
 from hpc_nas.training.session import Session
 from hpc_nas.values import Candidate
 
@@ -81,8 +81,8 @@ def _session(candidate: Candidate, optimizer: str) -> Session:
         space=Space(
             name="random-cnn", function=random_cnn, options={"optimizer": optimizer, "batch_size": 4}
         ),
-        problem=problem,
-        data=DeviceData(
+        data=ImageData(
+            problem=problem,
             train_images=images,
             train_labels=labels,
             validation_images=images,

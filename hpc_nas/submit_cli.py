@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
     from hpc_nas.platforms.job_script import Submission
-    from hpc_nas.training.preparation import DataSummary
+    from hpc_nas.tasks.registry import DataSummary
 
 
 def submit(

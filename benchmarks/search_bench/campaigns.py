@@ -17,7 +17,7 @@ from hpc_nas.group.workbench import prepare_workbench
 from hpc_nas.records.archive import CampaignRecord
 from hpc_nas.report.rows import evaluated, ranking
 from hpc_nas.report.summary import summarize
-from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.tasks.cache import data_cache_dir
 from hpc_nas.training.session import Session
 from hpc_nas.values import Candidate
 
@@ -95,7 +95,6 @@ def final_accuracy(record: CampaignRecord, number: int) -> float:
     session = Session(
         candidate,
         space=bench.space,
-        problem=bench.problem,
         data=bench.data,
         section=configuration.training,
         device=bench.device,

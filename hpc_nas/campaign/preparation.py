@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import estimator
 from hpc_nas.campaign.warm_start import knowledge_for, teach
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import ConfigurationError
 from hpc_nas.group.judge import make_preset
 from hpc_nas.records.earlier import Knowledge
 from hpc_nas.records.run_directory import RunDirectory
@@ -17,12 +16,11 @@ from hpc_nas.search.random import random_search
 from hpc_nas.search.registry import make_strategy
 from hpc_nas.search.sampling import SearchContext
 from hpc_nas.search.strategy import Strategy
-from hpc_nas.spaces.problem import AnyProblem, TextProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
-from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.tasks.cache import data_cache_dir
+from hpc_nas.tasks.registry import DataSummary, load_task, summarize
 from hpc_nas.training.intervals import check_batches
-from hpc_nas.training.preparation import DataSummary, prepare
 
 PATIENCE_S = 30.0
 """How long the first network is searched for; constraints that keep it so long leave hardly any."""
@@ -44,9 +42,10 @@ def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | N
     Raises ConfigurationError, DataError, SpaceError; RecordError or RunDirectoryError where what the campaign has
     begun with is lost.
     """
-    summary = prepare(configuration.data, cache_dir=data_cache_dir())
+    task = load_task(configuration.data, cache_dir=data_cache_dir())
+    summary = summarize(task)
     preset = make_preset(configuration, chance_accuracy=summary.chance_accuracy)
-    _check_augmentation(configuration, problem=summary.problem)
+    task.check_training(configuration.training)
     space = load_space(configuration.space)
     context = SearchContext(
         space=space,
@@ -63,14 +62,6 @@ def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | N
     knowledge = knowledge_for(configuration, summary=summary, directory=going_on)
     teach(strategy, knowledge)
     return Prepared(summary=summary, preset=preset, strategy=strategy, knowledge=knowledge)
-
-
-def _check_augmentation(configuration: Configuration, *, problem: AnyProblem) -> None:
-    augmentation = configuration.training.augmentation
-    if isinstance(problem, TextProblem) and augmentation not in (None, "none"):
-        raise ConfigurationError(
-            f"[training]: augmentation = {augmentation!r} is for images, the data are {problem}; leave it out"
-        )
 
 
 def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:

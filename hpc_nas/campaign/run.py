@@ -51,7 +51,7 @@ from hpc_nas.records.archive import write_archive
 from hpc_nas.records.assembly import assemble
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.training.preparation import DataSummary
+from hpc_nas.tasks.registry import DataSummary
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from hpc_nas.records.ledger import CandidateDrawn, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.strategy import Strategy
 from hpc_nas.spaces.registry import load_space
-from hpc_nas.training.preparation import DataSummary
+from hpc_nas.tasks.registry import DataSummary
 from hpc_nas.values import State
 
 __all__ = ["earlier_events", "knowledge_for", "teach"]

@@ -14,7 +14,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError
 from hpc_nas.group.attempt_checkpoints import AttemptCheckpoints
 from hpc_nas.group.checkpoint_saver import Answer, CheckpointSaver
-from hpc_nas.group.graduation import make_graduation
+from hpc_nas.group.final_test_export import make_finish
 from hpc_nas.group.wire import (
     REPORT_TAG,
     Command,
@@ -35,11 +35,12 @@ from hpc_nas.group.wire import (
 from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
-from hpc_nas.training.cache import data_cache_dir
+from hpc_nas.tasks.cache import data_cache_dir
 from hpc_nas.training.checkpoint import Checkpoint
+from hpc_nas.training.program import Job, TrainingProgram
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import GOES_ON, Signal
-from hpc_nas.training.trainer import train
+from hpc_nas.training.trainer import BuiltInTraining
 from hpc_nas.values import Observation, Reason, State
 
 logger = logging.getLogger(__name__)
@@ -68,12 +69,7 @@ class TrainerRank:
             signal.signal(signum, signal.SIG_IGN)
         bench = prepare_workbench(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
         self._saver = CheckpointSaver(self._files, origin=bench.origin)
-        self._graduation = make_graduation(
-            self._configuration,
-            bench=bench,
-            directory=self._files.run_directory,
-            cache_dir=data_cache_dir(),
-        )
+        self._program = self._make_program(bench)
         try:
             self._record(bench)
         except RecordError as error:
@@ -89,6 +85,17 @@ class TrainerRank:
         self._finish_writing()
         self._commands.cancel()
         self._outbox.flush(timeout_s=5.0)
+
+    def _make_program(self, bench: Workbench) -> TrainingProgram:
+        finish = make_finish(
+            self._configuration,
+            bench=bench,
+            directory=self._files.run_directory,
+            cache_dir=data_cache_dir(),
+        )
+        return BuiltInTraining(
+            space=bench.space, data=bench.data, section=self._configuration.training, finish=finish
+        )
 
     def _record(self, bench: Workbench) -> None:
         """Serve with a rank file."""
@@ -114,19 +121,15 @@ class TrainerRank:
         candidate, attempt = assignment.candidate, assignment.attempt
         self._report(Taken(candidate=candidate.number, attempt=attempt))
 
-        def on_observation(observation: Observation) -> None:
+        def report(observation: Observation) -> None:
             index = file.append_observation(observation)
             self._report(Ring(index=index, row=observation))
 
-        weights = self._graduation.weights()
-        end = train(
-            candidate,
+        job = Job(
+            candidate=candidate,
             attempt=attempt,
-            space=bench.space,
-            problem=bench.problem,
-            data=bench.data,
-            section=self._configuration.training,
             device=bench.device,
+            max_epochs=self._configuration.max_epochs,
             checkpoints=AttemptCheckpoints(
                 assignment,
                 section=self._configuration.checkpoints,
@@ -135,12 +138,10 @@ class TrainerRank:
                 device=bench.device,
                 saver=self._saver,
             ),
-            on_observation=on_observation,
+            report=report,
             check_signal=lambda: self._check_signal(candidate.number, attempt),
-            weights=weights,
         )
-        if end.state is State.FINISHED:  # before the report: a candidate that has ended has left its files
-            self._graduation.graduate(candidate, weights, epochs=end.epochs)
+        end = self._program.run(job)  # a candidate that has finished has left its files by then
         left_time = time.time()
         self._report(
             Left(

@@ -11,12 +11,11 @@ import torch
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
-from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import Space
+from hpc_nas.tasks.base import TaskData
+from hpc_nas.tasks.registry import load_task
 from hpc_nas.training.checkpoint_file import Origin
-from hpc_nas.training.datasets import load_splits
-from hpc_nas.training.device_data import AnyData, to_device
 from hpc_nas.training.torch_setup import configure_torch
 
 
@@ -26,8 +25,7 @@ class Workbench:
 
     device: torch.device
     space: Space
-    problem: AnyProblem
-    data: AnyData
+    data: TaskData
     origin: Origin
 
 
@@ -35,17 +33,16 @@ def prepare_workbench(configuration: Configuration, *, cache_dir: Path, local_ra
     """Bind the device, load the data onto it, load the space. Raises DataError, SpaceError, LaunchError."""
     configure_torch(configuration.training, threads=configuration.group.threads_per_rank)
     device = bind_device(configuration, local_rank=local_rank)
-    splits = load_splits(configuration.data, cache_dir=cache_dir)
+    task = load_task(configuration.data, cache_dir=cache_dir)
     space = load_space(configuration.space)
     return Workbench(
         device=device,
         space=space,
-        problem=splits.problem,
-        data=to_device(splits, device=device),
+        data=task.to_device(device),
         origin=Origin(
             training=configuration.training.model_dump_json(),
             space=f"{configuration.space.model_dump_json()} {_source_fingerprint(space)}",
-            data=splits.fingerprint,
+            data=task.fingerprint,
         ),
     )
 

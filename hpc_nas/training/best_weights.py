@@ -9,7 +9,7 @@ from torch import nn
 
 from hpc_nas.training.checkpoint import Plain, copy_to_host
 from hpc_nas.training.module_state import module_state
-from hpc_nas.values import Observation
+from hpc_nas.values import Candidate, Observation
 
 
 class Weights(Protocol):
@@ -60,4 +60,24 @@ class NoWeights:
         return {}
 
     def restore(self, state: Plain) -> None:
+        pass
+
+
+class Finish(Protocol):
+    """What a campaign wants of its networks beside their curves."""
+
+    def weights(self) -> Weights:
+        """What is kept of them during one attempt."""
+
+    def finished(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
+        """The candidate is trained to its end. Raises RecordError, DataError, DeviceLost."""
+
+
+class NothingKept:
+    """A search's: the curve is all."""
+
+    def weights(self) -> Weights:
+        return NoWeights()
+
+    def finished(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
         pass

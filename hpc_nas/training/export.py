@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture
+from hpc_nas.tasks.base import Inputs
 from hpc_nas.training.checkpoint import Plain
-from hpc_nas.training.device_data import AnyData, DeviceData
 
 WEIGHTS_NAME = "weights.pt"
 PROGRAM_NAME = "model.pt2"
@@ -26,10 +26,6 @@ ONNX_NAME = "model.onnx"
 
 _Result = TypeVar("_Result")
 
-Inputs = tuple[Any, ...]
-"""What a network is called with."""
-
-EXAMPLES = 2  # samples of the batch by which a network is exported: one would fix the size
 ONNX_PACKAGES = ("onnx", "onnxscript")
 """What torch.onnx needs; hpc-nas does without."""
 
@@ -69,16 +65,6 @@ def load_network(directory: Path) -> nn.Module:
     module = architecture.rebuild().module
     module.load_state_dict(read_weights((directory / WEIGHTS_NAME).read_bytes()), strict=True)
     return module.eval()
-
-
-def example_inputs(module: nn.Module, data: AnyData) -> Inputs:
-    """What a network on the host can be run on: two images, or two samples of a text and the state before them."""
-    if isinstance(data, DeviceData):
-        return (data.validation_images[:EXAMPLES].cpu(),)
-    tokens = data.validation_tokens.repeat(EXAMPLES)[: EXAMPLES * data.sequence_length].cpu()
-    tokens = tokens.view(EXAMPLES, data.sequence_length)
-    with torch.no_grad():
-        return tokens, module(tokens, ())[1]
 
 
 def export_network(module: nn.Module, example: Inputs) -> dict[str, bytes | NotExported]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from hpc_nas.errors import HpcNasError
+from hpc_nas.tasks.sums import NonFiniteLoss
 from hpc_nas.values import Reason
 
 _Result = TypeVar("_Result")
@@ -44,10 +45,6 @@ _AcceleratorError: type[Exception] | None = getattr(torch, "AcceleratorError", N
 
 class DeviceLost(HpcNasError):
     """The device serves this process no longer (CUDA assert, illegal access, ...): the rank ends."""
-
-
-class NonFiniteLoss(Exception):
-    """The loss of a network is infinite or not a number."""
 
 
 @dataclass(frozen=True, kw_only=True)

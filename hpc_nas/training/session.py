@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.regularization import plan_training
 from hpc_nas.spaces.space import Space
+from hpc_nas.tasks.base import TaskData
+from hpc_nas.tasks.sums import Means
 from hpc_nas.training.checkpoint import Plain, copy_to_host
-from hpc_nas.training.device_data import AnyData
-from hpc_nas.training.feeds import make_feed
 from hpc_nas.training.intervals import plan_intervals
 from hpc_nas.training.module_state import module_state, restore_module
 from hpc_nas.training.optimization import clip_gradients, make_optimizer, make_schedule
-from hpc_nas.training.sums import Means, Sums
 from hpc_nas.values import Candidate
 
 FINITE_CHECK_BATCHES = 32
@@ -37,14 +34,13 @@ class Session:
         candidate: Candidate,
         *,
         space: Space,
-        problem: AnyProblem,
-        data: AnyData,
+        data: TaskData,
         section: TrainingSection,
         device: torch.device,
     ) -> None:
         """Build the network on the CPU, so that all devices begin with the same weights, and move it."""
         torch.manual_seed(candidate.seed)  # weights and dropout; every device
-        network = space.rebuild(candidate.parameters, problem)
+        network = space.rebuild(candidate.parameters, data.problem)
         self.recipe = network.recipe.override(section)
         self.intervals = plan_intervals(data.num_train, self.recipe.batch_size, section=section)
         self.learning_rate = self.recipe.learning_rate
@@ -55,11 +51,13 @@ class Session:
         self._device = device
         self._generator = torch.Generator(device).manual_seed(candidate.seed ^ _SHUFFLING)
         self._check_batches = 1 if device.type == "cpu" else FINITE_CHECK_BATCHES
-        self._feed = make_feed(data, recipe=self.recipe, intervals=self.intervals, generator=self._generator)
+        self._feed = data.feed(
+            self.recipe, batches_per_epoch=self.intervals.batches_per_epoch, generator=self._generator
+        )
         self.num_validation_batches = self._feed.num_validation_batches
-        self._problem = problem
-        self._training = Sums(device, problem=problem)
-        self._validation = Sums(device, problem=problem)
+        self._data = data
+        self._training = data.sums()
+        self._validation = data.sums()
         self.intervals_done = 0
 
     @property
@@ -91,12 +89,12 @@ class Session:
         """One optimizer step on the next batch."""
         self._module.train()
         self._optimizer.zero_grad(set_to_none=True)
-        logits, labels = self._feed.train(self._module)
-        loss = cross_entropy(logits, labels)
+        outputs, targets = self._feed.train(self._module)
+        loss = self._data.loss(outputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         clip_gradients(self._module, self.recipe)
         self._optimizer.step()
-        self._training.add(loss.detach(), logits.detach(), labels)
+        self._training.add(loss.detach(), outputs.detach(), targets)
         if self._training.num_batches % self._check_batches == 0:
             self._training.check_finite("training")
         self.learning_rate = self._optimizer.param_groups[0]["lr"]
@@ -110,8 +108,8 @@ class Session:
     def validate_batch(self) -> None:
         """The next part of the validation data."""
         self._module.eval()
-        logits, labels = self._feed.validate(self._module, self._validation.num_batches)
-        self._validation.add(cross_entropy(logits, labels), logits, labels)
+        outputs, targets = self._feed.validate(self._module, self._validation.num_batches)
+        self._validation.add(self._data.loss(outputs, targets), outputs, targets)
 
     def validation_means(self) -> Means:
         """Over the interval's validation batches so far."""
@@ -120,8 +118,8 @@ class Session:
     def next_interval(self) -> None:
         """The interval is trained and validated: count it, and sum anew."""
         self.intervals_done += 1
-        self._training = Sums(self._device, problem=self._problem)
-        self._validation = Sums(self._device, problem=self._problem)
+        self._training = self._data.sums()
+        self._validation = self._data.sums()
 
     def capture(self) -> Plain:
         """A deep copy, on the host, of all that the rest of this training depends on.

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from hpc_nas.tasks.sums import Means
 from hpc_nas.training.failures import Failure, guarded
 from hpc_nas.training.progress import Progress
 from hpc_nas.training.session import Session
 from hpc_nas.training.signals import Signal
-from hpc_nas.training.sums import Means
 from hpc_nas.values import Observation
 
 CheckSignal = Callable[[], Signal | None]

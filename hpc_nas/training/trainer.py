@@ -7,61 +7,73 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import torch
-
 from hpc_nas.configuration import TrainingSection
-from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.spaces.space import Space
-from hpc_nas.training.best_weights import NoWeights, Weights
+from hpc_nas.tasks.base import TaskData
+from hpc_nas.training.best_weights import Finish, NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
-from hpc_nas.training.device_data import AnyData
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
 from hpc_nas.training.session import Session
 from hpc_nas.training.signals import GOES_ON, Signal
-from hpc_nas.training.steps import CheckSignal, Ended, Steps, run_guarded
-from hpc_nas.values import Candidate, Observation, Reason
+from hpc_nas.training.steps import Ended, Steps, run_guarded
+from hpc_nas.values import Reason, State
 
 logger = logging.getLogger(__name__)
 
-Observe = Callable[[Observation], None]
 _NO_WEIGHTS = NoWeights()
 _KEPT = "weights"  # in a checkpoint's state, beside what the session captures
 
 
+class BuiltInTraining:
+    """The training program that comes with hpc-nas: a network of the space, on the task's data, by its recipe.
+
+    `finish` says what is kept of a network's weights, and what is done with those of one that is trained to the end.
+    """
+
+    def __init__(self, *, space: Space, data: TaskData, section: TrainingSection, finish: Finish) -> None:
+        self._space = space
+        self._data = data
+        self._section = section
+        self._finish = finish
+
+    def run(self, job: Job) -> TrainingEnd:
+        """See `TrainingProgram`. Raises RecordError and DataError as well, where a finalist can't be kept."""
+        weights = self._finish.weights()
+        end = train(job, space=self._space, data=self._data, section=self._section, weights=weights)
+        if end.state is State.FINISHED:
+            self._finish.finished(job.candidate, weights, epochs=end.epochs)
+        return end
+
+
 def train(
-    candidate: Candidate,
+    job: Job,
     *,
-    attempt: int,
     space: Space,
-    problem: AnyProblem,
-    data: AnyData,
+    data: TaskData,
     section: TrainingSection,
-    device: torch.device,
-    checkpoints: Checkpoints,
-    on_observation: Observe,
-    check_signal: CheckSignal,
     weights: Weights = _NO_WEIGHTS,
     clock: Callable[[], float] = time.time,
 ) -> TrainingEnd:
-    """Train a candidate to its full budget, or until `check_signal` gives a signal to end the attempt.
+    """Train a candidate to its full budget, or until a signal ends the attempt.
 
-    `check_signal` is called between batches, of training and of validation. `on_observation` gets each observation
-    as soon as it is known; where the attempt goes on from a checkpoint, first those that came with it, marked as
-    carried. `weights` sees the network after each, and what it holds goes into the checkpoints. What the network's own
-    code raises ends this candidate (see `failures`); what the callbacks raise goes through. Raises DeviceLost. Whatever
-    happens, no reference to the network is kept.
+    The signal is looked for between batches, of training and of validation. Where the attempt goes on from a
+    checkpoint, the observations that came with it are reported first, marked as carried. `weights` sees the network
+    after each observation, and what it holds goes into the checkpoints. What the network's own code raises ends this
+    candidate (see `failures`); what the job's functions raise goes through. Raises DeviceLost. Whatever happens, no
+    reference to the network is kept.
 
     The curve depends on the candidate, its seed, the data and the section alone: not on what this process trained
     before, nor on where the training was cut. `configure_torch` is called once, earlier.
     """
     progress = Progress()
     session = _begin(
-        lambda: Session(candidate, space=space, problem=problem, data=data, section=section, device=device),
+        lambda: Session(job.candidate, space=space, data=data, section=section, device=job.device),
         progress,
-        checkpoints=checkpoints,
+        checkpoints=job.checkpoints,
         weights=weights,
-        where=f"candidate {candidate.number} attempt {attempt}",
+        where=f"candidate {job.number} attempt {job.attempt}",
     )
     if isinstance(session, Failure):
         release_memory()
@@ -69,21 +81,13 @@ def train(
     checkpoint: Checkpoint | NoCheckpoint = NOT_NEEDED
     try:
         for carried in progress.observations:
-            on_observation(carried.model_copy(update={"attempt": attempt, "carried": True}))
-        steps = Steps(session, progress, check_signal=check_signal, clock=clock)
-        copies = _Copies(
-            session,
-            progress,
-            checkpoints=checkpoints,
-            weights=weights,
-            candidate=candidate,
-            attempt=attempt,
-            device=device,
-        )
+            job.report(carried.model_copy(update={"attempt": job.attempt, "carried": True}))
+        steps = Steps(session, progress, check_signal=job.check_signal, clock=clock)
+        copies = _Copies(session, progress, job=job, weights=weights)
         try:
             while session.intervals_done < session.intervals.num_intervals:
-                observation = steps.interval(candidate.number, attempt)
-                on_observation(observation)
+                observation = steps.interval(job.number, job.attempt)
+                job.report(observation)
                 progress.observed(observation)
                 run_guarded(partial(weights.validated, session.module, observation))
                 copies.after_validation()
@@ -133,40 +137,29 @@ def _restore(session: Session, weights: Weights, checkpoint: Checkpoint) -> None
 class _Copies:
     """Makes the copies of a session that are wanted."""
 
-    def __init__(
-        self,
-        session: Session,
-        progress: Progress,
-        *,
-        checkpoints: Checkpoints,
-        weights: Weights,
-        candidate: Candidate,
-        attempt: int,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, session: Session, progress: Progress, *, job: Job, weights: Weights) -> None:
         self._session = session
         self._progress = progress
-        self._checkpoints = checkpoints
+        self._job = job
         self._weights = weights
-        self._candidate = candidate
-        self._attempt = attempt
-        self._device = device
 
     def after_validation(self) -> None:
         """One against crashes, where it is due and there is something left to train."""
         over = self._session.intervals_done == self._session.intervals.num_intervals
-        if over or not self._checkpoints.wanted(Occasion.VALIDATED):
+        if over or not self._job.checkpoints.wanted(Occasion.VALIDATED):
             return
         copy = self._copy()
         if isinstance(copy, Checkpoint):
-            self._checkpoints.keep(copy)
+            self._job.checkpoints.keep(copy)
         else:
-            number = self._candidate.number
-            logger.warning("candidate %d attempt %d: no checkpoint: %s", number, self._attempt, copy.message)
+            job = self._job
+            logger.warning(
+                "candidate %d attempt %d: no checkpoint: %s", job.number, job.attempt, copy.message
+            )
 
     def on_leaving(self) -> Checkpoint | NoCheckpoint:
         """The one from which the candidate goes on."""
-        if not self._checkpoints.wanted(Occasion.LEAVING):
+        if not self._job.checkpoints.wanted(Occasion.LEAVING):
             return NoCheckpoint(message="checkpoints are switched off ([checkpoints] enabled = false)")
         return self._copy()
 
@@ -176,9 +169,9 @@ class _Copies:
             return NoCheckpoint(message=f"its state can't be copied: {state.message}")
         progress = self._progress
         standing = Standing(
-            candidate=self._candidate,
-            attempt=self._attempt,
-            device=self._device.type,
+            candidate=self._job.candidate,
+            attempt=self._job.attempt,
+            device=self._job.device.type,
             epochs=progress.epochs,
             batches=self._session.batches,
             train_s=progress.interval_train_s,

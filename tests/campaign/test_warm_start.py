@@ -12,7 +12,7 @@ from hpc_nas.configuration import read_configuration
 from hpc_nas.records.earlier import read_knowledge
 from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.training.preparation import prepare
+from hpc_nas.tasks.registry import load_task, summarize
 from tests.campaign.harness import BIN, QUICK, arguments, count, events, run, start, wait_for, write_campaign
 from tests.campaign.reproduction import reproduce
 from tests.unit.campaign.earlier_records import archive, configured, drawn, strategy
@@ -25,7 +25,7 @@ SPACE = {"name": "random-cnn", "max_conv_layers": 2, "max_filters": 8}
 
 def test_killed_campaign_goes_on_with_what_it_learnt_at_its_start(tmp_path: Path) -> None:
     earlier = configured(space=SPACE, training={"max_epochs": 2.0, "batch_size": 64})
-    summary = prepare(earlier.data, cache_dir=tmp_path)
+    summary = summarize(load_task(earlier.data, cache_dir=tmp_path))
     record = archive(
         tmp_path / "earlier.h5",
         summary,

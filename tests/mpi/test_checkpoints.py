@@ -123,8 +123,9 @@ def whole_curves(path: Path) -> Curves:
     import torch
 
     from hpc_nas.group.workbench import prepare_workbench
-    from hpc_nas.training.cache import data_cache_dir
+    from hpc_nas.tasks.cache import data_cache_dir
     from hpc_nas.training.checkpoint import WithoutCheckpoints
+    from hpc_nas.training.program import Job as TrainingJob
     from hpc_nas.training.trainer import train
     from hpc_nas.values import Candidate, Observation
 
@@ -134,23 +135,25 @@ def whole_curves(path: Path) -> Curves:
     for number in (1, 3, 4):
         seen: list[Observation] = []
         train(
-            Candidate(
-                number=number,
-                seed=number,
-                parameters={"dropout": 0.3},
-                num_parameters=650,
-                num_layers=1,
-                macs=640,
+            TrainingJob(
+                candidate=Candidate(
+                    number=number,
+                    seed=number,
+                    parameters={"dropout": 0.3},
+                    num_parameters=650,
+                    num_layers=1,
+                    macs=640,
+                ),
+                attempt=0,
+                device=torch.device("cpu"),
+                max_epochs=configuration.training.max_epochs,
+                checkpoints=WithoutCheckpoints(),
+                report=seen.append,
+                check_signal=lambda: None,
             ),
-            attempt=0,
             space=bench.space,
-            problem=bench.problem,
             data=bench.data,
             section=configuration.training,
-            device=torch.device("cpu"),
-            checkpoints=WithoutCheckpoints(),
-            on_observation=seen.append,
-            check_signal=lambda: None,
         )
         curves[number] = [tuple(each.model_dump(exclude=TIMED).values()) for each in seen]
     return curves

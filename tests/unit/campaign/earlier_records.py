@@ -17,7 +17,7 @@ from hpc_nas.records.campaign_record import TABLES
 from hpc_nas.search import SearchContext, make_strategy
 from hpc_nas.search.strategy import Strategy
 from hpc_nas.spaces.registry import load_space
-from hpc_nas.training.preparation import DataSummary
+from hpc_nas.tasks.registry import DataSummary
 from hpc_nas.values import Candidate
 
 SPACE = {"name": "random-cnn", "max_conv_layers": 1, "max_filters": 8}

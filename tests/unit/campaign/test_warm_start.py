@@ -21,12 +21,12 @@ from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.ledger import CandidateDrawn, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.registry import load_space
-from hpc_nas.training.preparation import DataSummary, prepare
+from hpc_nas.tasks.registry import DataSummary, load_task, summarize
 
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory: pytest.TempPathFactory) -> DataSummary:
-    return prepare(Configuration().data, cache_dir=tmp_path_factory.mktemp("cache"))
+    return summarize(load_task(Configuration().data, cache_dir=tmp_path_factory.mktemp("cache")))
 
 
 def test_finished_and_stopped_candidates_are_learnt_in_order(tmp_path: Path, summary: DataSummary) -> None:

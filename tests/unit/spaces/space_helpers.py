@@ -15,8 +15,9 @@ from hpc_nas.spaces import Problem
 from hpc_nas.spaces.description import Description
 from hpc_nas.spaces.registry import load_space
 from hpc_nas.spaces.space import CollapsedShape, Space
+from hpc_nas.tasks.images import ImageData
 from hpc_nas.training.checkpoint import WithoutCheckpoints
-from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.trainer import train
 from hpc_nas.values import Candidate, Observation
@@ -52,21 +53,26 @@ def weights(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def train_on(
-    data: DeviceData, some_space: Space, parameters: dict[str, Any], *, seed: int = 1, **section: Any
+    data: ImageData, some_space: Space, parameters: dict[str, Any], *, seed: int = 1, **section: Any
 ) -> tuple[TrainingEnd, list[Observation]]:
     """One candidate through the trainer, on digits."""
     rows: list[Observation] = []
+    settings = TrainingSection(**{"max_epochs": 1.0, "epochs_per_interval": 1.0, **section})
     end = train(
-        Candidate(number=0, seed=seed, parameters=parameters, num_parameters=1, num_layers=1, macs=1),
-        attempt=0,
+        Job(
+            candidate=Candidate(
+                number=0, seed=seed, parameters=parameters, num_parameters=1, num_layers=1, macs=1
+            ),
+            attempt=0,
+            device=CPU,
+            max_epochs=settings.max_epochs,
+            checkpoints=WithoutCheckpoints(),
+            report=rows.append,
+            check_signal=lambda: None,
+        ),
         space=some_space,
-        problem=DIGITS,
         data=data,
-        section=TrainingSection(**{"max_epochs": 1.0, "epochs_per_interval": 1.0, **section}),
-        device=CPU,
-        checkpoints=WithoutCheckpoints(),
-        on_observation=rows.append,
-        check_signal=lambda: None,
+        section=settings,
     )
     return end, rows
 

@@ -15,9 +15,8 @@ from hpc_nas.errors import SpaceError
 from hpc_nas.spaces import Problem
 from hpc_nas.spaces.registry import SPACES
 from hpc_nas.spaces.space import CollapsedShape
-from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.splits import split
+from hpc_nas.tasks.image_data import load_dataset
+from hpc_nas.tasks.images import ImageData, split
 from hpc_nas.training.torch_setup import configure_torch
 from hpc_nas.values import Reason, State
 
@@ -40,11 +39,11 @@ TOO_SMALL = {
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
+def digits(tmp_path_factory: pytest.TempPathFactory) -> ImageData:
     configure_torch(TrainingSection(), threads=1)
     section = DataSection(max_train_samples=160)
     dataset = load_dataset(section, cache_dir=tmp_path_factory.mktemp("cache"))
-    return DeviceData.from_splits(split(dataset, section), device=CPU)
+    return split(dataset, section).to_device(CPU)
 
 
 def test_every_space_of_images_is_tested_here() -> None:
@@ -101,7 +100,7 @@ def test_a_study_takes_many_draws_of_one_space(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_candidate_trains_on_digits(name: str, digits: DeviceData) -> None:
+def test_a_candidate_trains_on_digits(name: str, digits: ImageData) -> None:
     some_space = space(name, **SMALL[name])
     drawn, _ = draw(some_space, DIGITS, seed=5)
     end, rows = train_on(digits, some_space, drawn)

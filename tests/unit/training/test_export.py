@@ -16,9 +16,9 @@ from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.registry import load_space
+from hpc_nas.tasks.image_data import load_dataset
+from hpc_nas.tasks.images import split
 from hpc_nas.training import export
-from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.export import (
     ONNX_NAME,
     PROGRAM_NAME,
@@ -30,7 +30,6 @@ from hpc_nas.training.export import (
     weights_file,
 )
 from hpc_nas.training.module_state import module_state
-from hpc_nas.training.splits import split
 
 from .training_helpers import CPU
 
@@ -56,17 +55,17 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     """Some that no network was trained on."""
     section = DataSection(name="digits")
     splits = split(load_dataset(section, cache_dir=tmp_path_factory.mktemp("cache")), section)
-    return DeviceData.from_splits(splits, device=CPU).validation_images
+    return splits.to_device(CPU).validation_images
 
 
 def architecture() -> Architecture:
     space = load_space(SpaceSection(name="random-cnn"))
     return Architecture(
+        problem=PROBLEM,
         hpc_nas_version=hpc_nas.__version__,
         space=space.name,
         options=dict(space.options),
         parameters=PARAMETERS,
-        problem=PROBLEM,
         normalization={"mean": [77.0], "deviation": [95.0]},
         recipe=Recipe(),
         num_parameters=1,

@@ -18,12 +18,12 @@ from hpc_nas.configuration import SpaceSection, TrainingSection
 from hpc_nas.spaces.problem import TextProblem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.registry import load_space
+from hpc_nas.tasks.text import TextData, TextFeed
 from hpc_nas.training.checkpoint import Checkpoint, WithoutCheckpoints
-from hpc_nas.training.device_data import TextData
 from hpc_nas.training.intervals import plan_intervals
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import Signal
-from hpc_nas.training.text_feed import TextFeed
 from hpc_nas.training.trainer import train
 from hpc_nas.values import Candidate, Observation, Reason, State
 
@@ -47,7 +47,7 @@ def data() -> TextData:
     return TextData(
         train_tokens=torch.from_numpy(tokens[:330]),
         validation_tokens=torch.from_numpy(tokens[330:]),
-        sequence_length=4,
+        problem=PROBLEM,
     )
 
 
@@ -68,23 +68,25 @@ def run(
 ) -> Run:
     rows: list[Observation] = []
     end = train(
-        Candidate(
-            number=3,
-            seed=1,
-            parameters={"num_inputs": 30, "num_cells": 10},
-            num_parameters=1,
-            num_layers=1,
-            macs=1,
+        Job(
+            candidate=Candidate(
+                number=3,
+                seed=1,
+                parameters={"num_inputs": 30, "num_cells": 10},
+                num_parameters=1,
+                num_layers=1,
+                macs=1,
+            ),
+            attempt=0,
+            device=CPU,
+            max_epochs=section.max_epochs,
+            checkpoints=shelf or WithoutCheckpoints(),
+            report=rows.append,
+            check_signal=lambda: next(signals) if signals is not None else None,
         ),
-        attempt=0,
         space=SPACE,
-        problem=PROBLEM,
         data=data,
         section=section,
-        device=CPU,
-        checkpoints=shelf or WithoutCheckpoints(),
-        on_observation=rows.append,
-        check_signal=lambda: next(signals) if signals is not None else None,
     )
     timed = {"train_s", "validate_s", "time_s", "carried"}
     return Run(end=end, curve=[row.model_dump(exclude=timed) for row in rows])
@@ -136,14 +138,12 @@ class Recorder(nn.Module):
 
 
 def test_streams_advance_together_and_states_are_carried_within_an_epoch() -> None:
-    text = TextData(
-        train_tokens=torch.arange(47), validation_tokens=torch.arange(100, 125), sequence_length=4
-    )
+    text = TextData(problem=PROBLEM, train_tokens=torch.arange(47), validation_tokens=torch.arange(100, 125))
     recipe = Recipe(batch_size=3)
     intervals = plan_intervals(
         text.num_train, 3, section=SECTION.model_copy(update={"epochs_per_interval": 1.0})
     )
-    feed = TextFeed(text, recipe=recipe, intervals=intervals)
+    feed = TextFeed(text, recipe=recipe, batches_per_epoch=intervals.batches_per_epoch)
     module = Recorder()
     labels = [feed.train(module)[1] for _ in range(2 * intervals.batches_per_epoch)]
     assert intervals.batches_per_epoch == 3
@@ -154,11 +154,13 @@ def test_streams_advance_together_and_states_are_carried_within_an_epoch() -> No
 
 
 def test_every_token_is_validated_on_whatever_the_size_of_a_batch() -> None:
-    text = TextData(train_tokens=torch.arange(47), validation_tokens=torch.arange(91), sequence_length=4)
+    text = TextData(problem=PROBLEM, train_tokens=torch.arange(47), validation_tokens=torch.arange(91))
     shown = []
     for batch_size in (1, 3):
         intervals = plan_intervals(text.num_train, batch_size, section=SECTION)
-        feed = TextFeed(text, recipe=Recipe(batch_size=batch_size), intervals=intervals)
+        feed = TextFeed(
+            text, recipe=Recipe(batch_size=batch_size), batches_per_epoch=intervals.batches_per_epoch
+        )
         module = Recorder()
         feed.train(module)
         with torch.no_grad():

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hpc_nas.configuration import DataSection
+from hpc_nas.tasks.images import ImageData, split
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion
 from hpc_nas.training.checkpoint_file import Origin, read_checkpoint, write_checkpoint
-from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import Signal
-from hpc_nas.training.splits import split
 from hpc_nas.values import Reason, State
 
+from ..tasks.task_helpers import make_dataset
 from .training_helpers import (
     CANCEL,
     CPU,
@@ -35,7 +35,6 @@ from .training_helpers import (
     Trainer,
     candidate,
     dense,
-    make_dataset,
     one_network_space,
 )
 
@@ -94,10 +93,10 @@ def network() -> nn.Module:
 
 
 @functools.cache
-def larger_data() -> DeviceData:
+def larger_data() -> ImageData:
     """600 training images; as many for validation, three batches of them."""
     splits = split(make_dataset(1200), DataSection(validation_fraction=0.5))
-    return DeviceData.from_splits(splits, device=CPU)
+    return splits.to_device(CPU)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

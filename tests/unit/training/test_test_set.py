@@ -11,12 +11,12 @@ from torch import nn
 from hpc_nas.configuration import DataSection, TrainingSection
 from hpc_nas.configuration.text import TextSection
 from hpc_nas.spaces.problem import Problem
-from hpc_nas.training.datasets import load_dataset
-from hpc_nas.training.device_data import DeviceData, TextData, to_device
+from hpc_nas.tasks.base import HeldOut
+from hpc_nas.tasks.image_data import load_dataset
+from hpc_nas.tasks.images import ImageData, split
+from hpc_nas.tasks.text import TextData, load_text
 from hpc_nas.training.failures import NonFiniteLoss
-from hpc_nas.training.splits import split
-from hpc_nas.training.test_set import HeldOut, evaluate, load_test_set
-from hpc_nas.training.text import load_text
+from hpc_nas.training.test_set import evaluate
 
 from .training_helpers import CPU, candidate, one_network_space
 
@@ -29,19 +29,19 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
+def digits(tmp_path_factory: pytest.TempPathFactory) -> ImageData:
     """What trainers have on their device."""
     cache_dir = tmp_path_factory.mktemp("cache")
-    return DeviceData.from_splits(split(load_dataset(DIGITS, cache_dir=cache_dir), DIGITS), device=CPU)
+    return split(load_dataset(DIGITS, cache_dir=cache_dir), DIGITS).to_device(CPU)
 
 
 @pytest.fixture(scope="module")
-def held_out(digits: DeviceData, tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
-    return load_test_set(DIGITS, cache_dir=tmp_path_factory.mktemp("cache"), data=digits)
+def held_out(digits: ImageData, tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
+    return digits.held_out(DIGITS, cache_dir=tmp_path_factory.mktemp("cache"))
 
 
-def test_training_data_are_not_copied_to_the_device_once_more(digits: DeviceData, held_out: HeldOut) -> None:
-    assert isinstance(held_out.data, DeviceData)
+def test_training_data_are_not_copied_to_the_device_once_more(digits: ImageData, held_out: HeldOut) -> None:
+    assert isinstance(held_out.data, ImageData)
     assert held_out.data.train_images is digits.train_images
 
 
@@ -50,8 +50,8 @@ def test_test_part_of_a_text_stands_for_its_validation_part(tmp_path: Path) -> N
     path.write_text("a b c d " * 100 + "d c b a " * 25)  # the last fifth is the test set
     section = DataSection(name=str(path), text=TextSection(sequence_length=5))
     text = load_text(section)
-    trained_on = to_device(text, device=CPU)
-    held_out = load_test_set(section, cache_dir=tmp_path, data=trained_on)
+    trained_on = text.to_device(CPU)
+    held_out = trained_on.held_out(section, cache_dir=tmp_path)
     assert isinstance(held_out.data, TextData)
     assert isinstance(trained_on, TextData)
     assert held_out.data.validation_tokens.tolist() == text.test.tolist() != text.validation.tolist()
@@ -64,7 +64,7 @@ def test_test_images_stand_for_validation_normalised_by_the_training_images(
 ) -> None:
     dataset = load_dataset(DIGITS, cache_dir=tmp_path)
     splits = split(dataset, DIGITS)
-    assert isinstance(held_out.data, DeviceData)
+    assert isinstance(held_out.data, ImageData)
     assert held_out.data.validation_labels.tolist() == dataset.test_labels.tolist()
     assert (held_out.num_samples, held_out.checksum) == (len(dataset.test_labels), splits.checksum)
     assert held_out.normalization is not None
@@ -90,12 +90,11 @@ def test_accuracy_is_that_of_the_given_weights(held_out: HeldOut) -> None:
         candidate(),
         trained.state_dict(),
         space=one_network_space(network),
-        problem=PROBLEM,
         held_out=held_out,
         section=TrainingSection(),
         device=CPU,
     )
-    assert isinstance(held_out.data, DeviceData)
+    assert isinstance(held_out.data, ImageData)
     with torch.no_grad():
         logits = trained(held_out.data.validation_images)
     labels = held_out.data.validation_labels
@@ -110,7 +109,6 @@ def test_weights_that_give_no_number_are_told(held_out: HeldOut) -> None:
             candidate(),
             broken,
             space=one_network_space(network),
-            problem=PROBLEM,
             held_out=held_out,
             section=TrainingSection(),
             device=CPU,

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from optuna.trial import BaseTrial
 from torch import nn
 
-from hpc_nas.configuration import DataSection, TrainingSection
+from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.space import Network, Space
+from hpc_nas.tasks.images import ImageData
 from hpc_nas.training.best_weights import NoWeights, Weights
 from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, Occasion, WithoutCheckpoints
-from hpc_nas.training.dataset import Dataset
-from hpc_nas.training.device_data import DeviceData
+from hpc_nas.training.program import Job
 from hpc_nas.training.progress import TrainingEnd
 from hpc_nas.training.signals import Signal
 from hpc_nas.training.trainer import train
 from hpc_nas.values import Candidate, Observation, Reason, State
 
 CPU = torch.device("cpu")
-
-
-def make_dataset(num_train: int = 100, num_test: int = 20, *, num_classes: int = 4) -> Dataset:
-    """Images 1x4x4 whose brightest row tells the class, in uneven shares of the classes."""
-    random = np.random.default_rng(7)
-    labels = np.minimum(random.integers(0, num_classes + 1, num_train + num_test), num_classes - 1)
-    images = random.integers(0, 60, (len(labels), 1, 4, 4)).astype(np.uint8)
-    images[np.arange(len(labels)), 0, labels % 4] += 150
-    return Dataset(
-        name="tiny",
-        train_images=images[:num_train],
-        train_labels=labels[:num_train],
-        test_images=images[num_train:],
-        test_labels=labels[num_train:],
-        num_classes=num_classes,
-    )
-
-
-def fashion_section(test_data: Path, **changes: Any) -> DataSection:
-    return DataSection(name="fashion_mnist", data_dir=str(test_data / "fashion_mnist"), **changes)
 
 
 def one_network_space(make: Callable[[], nn.Module], **recipe: Any) -> Space:
@@ -100,7 +78,7 @@ class Shelf:
 class Trainer:
     """Trains on the tiny data set and keeps what a group would send on."""
 
-    def __init__(self, data: DeviceData) -> None:
+    def __init__(self, data: ImageData) -> None:
         self.data = data
         self.observations: list[Observation] = []
 
@@ -118,17 +96,20 @@ class Trainer:
         **section: Any,
     ) -> TrainingEnd:
         self.observations = []
+        settings = TrainingSection(**{"max_epochs": 2.0, **section})
         return train(
-            candidate(seed=seed),
-            attempt=attempt,
+            Job(
+                candidate=candidate(seed=seed),
+                attempt=attempt,
+                device=CPU,
+                max_epochs=settings.max_epochs,
+                checkpoints=checkpoints or WithoutCheckpoints(),
+                report=on_observation or self.observations.append,
+                check_signal=lambda: next(signals) if signals is not None else None,
+            ),
             space=space,
-            problem=Problem(channels=1, height=4, width=4, num_classes=4),
             data=self.data,
-            section=TrainingSection(**{"max_epochs": 2.0, **section}),
-            device=CPU,
-            checkpoints=checkpoints or WithoutCheckpoints(),
-            on_observation=on_observation or self.observations.append,
-            check_signal=lambda: next(signals) if signals is not None else None,
+            section=settings,
             weights=weights or NoWeights(),
             clock=clock,
         )

@@ -16,11 +16,10 @@ from hpc_nas.configuration.text import TextSection
 from hpc_nas.errors import DataError
 from hpc_nas.spaces.objective import Objective
 from hpc_nas.spaces.problem import TextProblem
-from hpc_nas.training.datasets import load_splits
-from hpc_nas.training.preparation import prepare
-from hpc_nas.training.text import FILES, TextSplits
+from hpc_nas.tasks.registry import load_task, summarize
+from hpc_nas.tasks.text import FILES, TextTask
 
-from .training_helpers import fashion_section
+from .task_helpers import fashion_section
 
 PENN = (
     "no it was n't <unk> monday \n the price was N \n",
@@ -29,18 +28,18 @@ PENN = (
 )
 
 
-def load(name: Path | str, *, text: dict[str, Any] | None = None, **data: Any) -> TextSplits:
+def load(name: Path | str, *, text: dict[str, Any] | None = None, **data: Any) -> TextTask:
     section = DataSection(name=str(name), text=TextSection(**{"sequence_length": 2, **(text or {})}), **data)
-    splits = load_splits(section, cache_dir=Path("no-cache-needed"))
-    assert isinstance(splits, TextSplits)
+    splits = load_task(section, cache_dir=Path("no-cache-needed"))
+    assert isinstance(splits, TextTask)
     return splits
 
 
-def words(splits: TextSplits, part: str) -> list[str]:
+def words(splits: TextTask, part: str) -> list[str]:
     return [splits.vocabulary[token] for token in getattr(splits, part)]
 
 
-def text(splits: TextSplits, part: str) -> str:
+def text(splits: TextTask, part: str) -> str:
     return " ".join(words(splits, part))
 
 
@@ -159,7 +158,7 @@ def test_fingerprint_is_of_what_candidates_see(penn: Path) -> None:
 
 def test_preparation_says_what_trainers_will_find(penn: Path) -> None:
     section = DataSection(name=str(penn), text=TextSection(sequence_length=2))
-    summary = prepare(section, cache_dir=penn)
+    summary = summarize(load_task(section, cache_dir=penn))
     splits = load(penn)
     assert (summary.problem, summary.objective) == (splits.problem, Objective.PERPLEXITY)
     assert (summary.num_train, summary.num_validation, summary.num_test) == (5, 1, 3)
@@ -197,4 +196,4 @@ def test_missing_files_are_named(penn: Path) -> None:
 def test_settings_of_a_text_are_refused_for_images(test_data: Path, tmp_path: Path) -> None:
     section = fashion_section(test_data, text=TextSection(max_vocabulary=400))
     with pytest.raises(DataError, match=r"\[data.text\] is set, but 'fashion_mnist' holds images; leave"):
-        load_splits(section, cache_dir=tmp_path)
+        load_task(section, cache_dir=tmp_path)

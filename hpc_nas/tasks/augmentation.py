@@ -1,16 +1,33 @@
-"""Random changes of a batch of images, on its device: shifts, flips, RandAugment."""
+"""Normalisation of images, and random changes of a batch of them on its device: shifts, flips, RandAugment."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import pad
 
 from hpc_nas.spaces.recipe import Recipe
-from hpc_nas.training.normalization import Normalization
-from hpc_nas.training.randaugment import randaugment
+from hpc_nas.tasks.randaugment import randaugment
 
 SHIFT_FRACTION = 1.0 / 8.0
 """Largest shift as a share of the height: 4 of 32 pixels, as is usual for CIFAR."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Normalization:
+    """Mean and deviation of each channel, float32 [c, 1, 1], on the images' device."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def apply(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Float32 images of pixels [n, c, h, w] from 0 to 255."""
+        return pixels.float().sub_(self.mean).div_(self.deviation)
+
+    def pixels(self, images: torch.Tensor) -> torch.Tensor:
+        """The pixels uint8 that such images were, exactly; others are rounded and clamped."""
+        return images.mul(self.deviation).add_(self.mean).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def augment(

@@ -10,7 +10,7 @@ import sklearn.datasets
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.training import digits
+from hpc_nas.tasks.image_data import digits
 
 
 def test_images_and_labels_are_those_of_scikit_learn(tmp_path: Path) -> None:

@@ -12,9 +12,8 @@ from PIL import Image, ImageEnhance, ImageOps
 from torch.nn.functional import interpolate
 
 from hpc_nas.spaces.recipe import Recipe
-from hpc_nas.training.augmentation import augment
-from hpc_nas.training.normalization import Normalization
-from hpc_nas.training.randaugment import Operation, apply_operations, randaugment
+from hpc_nas.tasks.augmentation import Normalization, augment
+from hpc_nas.tasks.randaugment import Operation, apply_operations, randaugment
 
 HEIGHT, WIDTH = 20, 28
 GRAY = torch.tensor([100.0, 150.0, 200.0]).reshape(3, 1, 1)

@@ -8,13 +8,12 @@ import torch
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.spaces.recipe import Augmentation, Recipe
-from hpc_nas.training import augmentation
-from hpc_nas.training.dataset import Dataset
-from hpc_nas.training.device_data import DeviceData
-from hpc_nas.training.normalization import Normalization
-from hpc_nas.training.splits import split
+from hpc_nas.tasks import augmentation
+from hpc_nas.tasks.augmentation import Normalization
+from hpc_nas.tasks.image_data.dataset import Dataset
+from hpc_nas.tasks.images import split
 
-from .training_helpers import CPU, make_dataset
+from .task_helpers import CPU, make_dataset
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -41,7 +40,7 @@ def test_images_are_normalised_by_the_training_part() -> None:
         num_classes=2,
     )
     splits = split(dataset, DataSection())
-    data = DeviceData.from_splits(splits, device=CPU)
+    data = splits.to_device(CPU)
 
     mean = splits.train_images.mean(axis=(0, 2, 3), keepdims=True)
     deviation = splits.train_images.std(axis=(0, 2, 3), keepdims=True)
@@ -58,7 +57,7 @@ def test_images_are_normalised_by_the_training_part() -> None:
 def test_loading_leaves_the_splits_as_they_are() -> None:
     splits = split(make_dataset(), DataSection())
     before = splits.train_images.copy()
-    DeviceData.from_splits(splits, device=CPU)
+    splits.to_device(CPU)
     np.testing.assert_array_equal(splits.train_images, before)
 
 

@@ -1,4 +1,4 @@
-"""A trainer rank's last work on a finalist: its accuracy on the test set, and the files by which it leaves.
+"""The last work on a finalist: its accuracy on the test set, and its network exported to files.
 
 A search keeps no weights and never opens the test set. The campaign that trains its finalists says whose networks they
 are (`[finalists] origins`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import nn
 
@@ -20,48 +20,27 @@ from hpc_nas.group.workbench import Workbench
 from hpc_nas.records.network_files import NOT_EXPORTED, RESULT_NAME, NetworkResult, network_dir
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture, json_options
-from hpc_nas.training.best_weights import BestWeights, NoWeights, Weights
+from hpc_nas.tasks.base import HeldOut, Inputs
+from hpc_nas.tasks.sums import Means
+from hpc_nas.training.best_weights import BestWeights, Finish, NothingKept, Weights
 from hpc_nas.training.checkpoint import Plain
 from hpc_nas.training.export import (
     ONNX_NAME,
     PROGRAM_NAME,
     WEIGHTS_NAME,
-    Inputs,
     NotExported,
-    example_inputs,
     export_network,
     read_weights,
     weights_file,
 )
 from hpc_nas.training.failures import Failure, guarded, release_memory
-from hpc_nas.training.sums import Means
-from hpc_nas.training.test_set import HeldOut, evaluate, load_test_set
+from hpc_nas.training.test_set import evaluate
 from hpc_nas.values import Candidate
 
 logger = logging.getLogger(__name__)
 
 
-class Graduation(Protocol):
-    """What a trainer keeps of a network while it trains, and does once it is trained."""
-
-    def weights(self) -> Weights:
-        """For one attempt."""
-
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
-        """The candidate is trained to its end. Raises RecordError, DataError, DeviceLost."""
-
-
-class NoGraduation:
-    """A search's: the curve is all."""
-
-    def weights(self) -> Weights:
-        return NoWeights()
-
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
-        pass
-
-
-class FinalistGraduation:
+class FinalTestExport:
     """Writes the network's directory, whole file by whole file, the result last."""
 
     def __init__(
@@ -75,14 +54,14 @@ class FinalistGraduation:
     def weights(self) -> BestWeights:
         return BestWeights()
 
-    def graduate(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
+    def finished(self, candidate: Candidate, weights: Weights, *, epochs: float) -> None:
         assert isinstance(weights, BestWeights)
         origin = self._configuration.finalists.origins[candidate.number]
         files = _Files(self._directory, path=network_dir(self._directory, origin))
         content = weights_file(weights.module)
         files.publish(WEIGHTS_NAME, content)
         state = read_weights(content)  # from here on the network is what the file says
-        held_out = load_test_set(self._configuration.data, cache_dir=self._cache_dir, data=self._bench.data)
+        held_out = self._bench.data.held_out(self._configuration.data, cache_dir=self._cache_dir)
         tested = self._test(candidate, state, held_out)
         architecture = self._architecture(candidate, held_out)
         files.publish(ARCHITECTURE_NAME, architecture.model_dump_json(indent=2) + "\n")
@@ -108,7 +87,6 @@ class FinalistGraduation:
             candidate,
             state,
             space=bench.space,
-            problem=bench.problem,
             held_out=held_out,
             section=self._configuration.training,
             device=bench.device,
@@ -117,13 +95,13 @@ class FinalistGraduation:
 
     def _architecture(self, candidate: Candidate, held_out: HeldOut) -> Architecture:
         bench = self._bench
-        recipe = bench.space.recipe(candidate.parameters, bench.problem)
+        recipe = bench.space.recipe(candidate.parameters, bench.data.problem)
         return Architecture(
             hpc_nas_version=hpc_nas.__version__,
             space=bench.space.name,
             options=json_options(bench.space),
             parameters=candidate.parameters,
-            problem=bench.problem,
+            problem=bench.data.problem,
             normalization=held_out.normalization,
             recipe=recipe.override(self._configuration.training),
             num_parameters=candidate.num_parameters,
@@ -175,19 +153,19 @@ class _Files:
         (self.path / name).unlink(missing_ok=True)
 
 
-def make_graduation(
+def make_finish(
     configuration: Configuration, *, bench: Workbench, directory: RunDirectory, cache_dir: Path
-) -> Graduation:
+) -> Finish:
     """What the campaign that is configured wants of its networks."""
     if not configuration.finalists.origins:
-        return NoGraduation()
-    return FinalistGraduation(configuration, bench=bench, directory=directory, cache_dir=cache_dir)
+        return NothingKept()
+    return FinalTestExport(configuration, bench=bench, directory=directory, cache_dir=cache_dir)
 
 
 def _load(architecture: Architecture, state: Plain, held_out: HeldOut) -> tuple[nn.Module, Inputs]:
     module = architecture.rebuild().module
     module.load_state_dict(state, strict=True)
-    return module.eval(), example_inputs(module, held_out.data)
+    return module.eval(), held_out.data.example_inputs(module)
 
 
 def _result(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.training.dataset import Dataset
-from hpc_nas.training.datasets import load_dataset
+from hpc_nas.tasks.image_data import load_dataset
+from hpc_nas.tasks.image_data.dataset import Dataset
 
 
 def arrays(count: int = 40, *shape: int, **changes: Any) -> dict[str, NDArray[Any]]:

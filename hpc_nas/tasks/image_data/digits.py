@@ -9,8 +9,8 @@ import numpy as np
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.training.dataset import Dataset
-from hpc_nas.training.holdout import hold_out_test
+from hpc_nas.tasks.image_data.dataset import Dataset
+from hpc_nas.tasks.image_data.subsets import hold_out_test
 
 MAX_INTENSITY = 16.0
 IMAGE_SHAPE = (8, 8)

@@ -12,17 +12,17 @@ from torch import nn
 
 from hpc_nas.configuration import Configuration, DataSection, FinalistsSection, SpaceSection, TrainingSection
 from hpc_nas.errors import RecordError
-from hpc_nas.group import graduation
-from hpc_nas.group.graduation import FinalistGraduation, NoGraduation, make_graduation
+from hpc_nas.group import final_test_export
+from hpc_nas.group.final_test_export import FinalTestExport, make_finish
 from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.network_files import network_dir, read_result
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.problem import Problem
-from hpc_nas.training.best_weights import BestWeights, NoWeights
+from hpc_nas.tasks.images import ImageData
+from hpc_nas.training.best_weights import BestWeights, NothingKept, NoWeights
 from hpc_nas.training.checkpoint import WithoutCheckpoints
-from hpc_nas.training.device_data import DeviceData
 from hpc_nas.training.export import NotExported, load_network
-from hpc_nas.training.test_set import load_test_set
+from hpc_nas.training.program import Job
 from hpc_nas.training.trainer import train
 from hpc_nas.values import Candidate, Observation
 
@@ -63,26 +63,28 @@ class Lab:
         self.directory = RunDirectory(tmp_path / "finalists")
         self.bench: Workbench = prepare_workbench(self.configuration, cache_dir=self.cache_dir, local_rank=0)
 
-    def graduation(self) -> FinalistGraduation:
-        made = make_graduation(
+    def finish(self) -> FinalTestExport:
+        made = make_finish(
             self.configuration, bench=self.bench, directory=self.directory, cache_dir=self.cache_dir
         )
-        assert isinstance(made, FinalistGraduation)
+        assert isinstance(made, FinalTestExport)
         return made
 
     def train(self) -> tuple[BestWeights, list[Observation]]:
         weights, curve = BestWeights(), list[Observation]()
         train(
-            CANDIDATE,
-            attempt=0,
+            Job(
+                candidate=CANDIDATE,
+                attempt=0,
+                device=self.bench.device,
+                max_epochs=self.configuration.training.max_epochs,
+                checkpoints=WithoutCheckpoints(),
+                report=curve.append,
+                check_signal=lambda: None,
+            ),
             space=self.bench.space,
-            problem=self.bench.problem,
             data=self.bench.data,
             section=self.configuration.training,
-            device=self.bench.device,
-            checkpoints=WithoutCheckpoints(),
-            on_observation=curve.append,
-            check_signal=lambda: None,
             weights=weights,
         )
         return weights, curve
@@ -92,22 +94,22 @@ class Lab:
 def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.export takes seconds; what it makes is tested beside it."""
     made = {"model.pt2": b"a program", "model.onnx": NotExported(reason="no wish")}
-    monkeypatch.setattr(graduation, "export_network", lambda module, example: made)
+    monkeypatch.setattr(final_test_export, "export_network", lambda module, example: made)
 
 
 @pytest.mark.usefixtures("no_exports")
 def test_finalist_leaves_its_best_weights_and_their_accuracy_on_the_test_set(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     weights, curve = lab.train()
-    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    lab.finish().finished(CANDIDATE, weights, epochs=2.0)
 
     where = network_dir(lab.directory, 12)
     assert sorted(path.name for path in where.iterdir()) == [
         *("architecture.json", "model.pt2", "result.json", "weights.pt")
     ]
     best = max(curve, key=lambda row: row.val_accuracy)
-    held_out = load_test_set(lab.configuration.data, cache_dir=lab.cache_dir, data=lab.bench.data).data
-    assert isinstance(held_out, DeviceData)
+    held_out = lab.bench.data.held_out(lab.configuration.data, cache_dir=lab.cache_dir).data
+    assert isinstance(held_out, ImageData)
     with torch.no_grad():
         hits = load_network(where)(held_out.validation_images).argmax(1) == held_out.validation_labels
     result = read_result(lab.directory, 12)
@@ -130,7 +132,7 @@ def test_finalist_leaves_its_best_weights_and_their_accuracy_on_the_test_set(tmp
 def test_search_that_validated_on_the_test_set_is_told_apart(tmp_path: Path) -> None:
     lab = Lab(tmp_path, validate_on_test=True)
     weights, _ = lab.train()
-    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    lab.finish().finished(CANDIDATE, weights, epochs=2.0)
     result = read_result(lab.directory, 12)
     assert result is not None
     assert result.test_set == "validated on"
@@ -141,7 +143,7 @@ def test_search_that_validated_on_the_test_set_is_told_apart(tmp_path: Path) -> 
 def test_options_that_json_does_not_carry_are_left_to_their_defaults(tmp_path: Path) -> None:
     lab = Lab(tmp_path, function="hidden_layer")
     weights, _ = lab.train()
-    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    lab.finish().finished(CANDIDATE, weights, epochs=2.0)
     where = network_dir(lab.directory, 12)
     assert json.loads((where / "architecture.json").read_text())["options"] == {"width": 4}
     assert load_network(where)(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
@@ -153,7 +155,7 @@ def test_weights_that_can_not_be_tested_are_kept_with_the_reason(tmp_path: Path)
     weights, _ = lab.train()
     for tensor in weights.module["state"].values():
         tensor.fill_(torch.inf)
-    lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+    lab.finish().finished(CANDIDATE, weights, epochs=2.0)
     result = read_result(lab.directory, 12)
     assert result is not None
     assert (result.test_accuracy, result.test_loss) == (None, None)
@@ -166,15 +168,13 @@ def test_disk_that_takes_no_network_is_the_whole_campaigns_trouble(tmp_path: Pat
     weights, _ = lab.train()
     lab.directory.path.write_text("a file is in the way")
     with pytest.raises(RecordError, match=r"candidate-00012 can't be made"):
-        lab.graduation().graduate(CANDIDATE, weights, epochs=2.0)
+        lab.finish().finished(CANDIDATE, weights, epochs=2.0)
 
 
 def test_search_keeps_nothing_and_writes_nothing(tmp_path: Path) -> None:
     lab = Lab(tmp_path, origins=())
-    made = make_graduation(
-        lab.configuration, bench=lab.bench, directory=lab.directory, cache_dir=lab.cache_dir
-    )
-    assert isinstance(made, NoGraduation)
+    made = make_finish(lab.configuration, bench=lab.bench, directory=lab.directory, cache_dir=lab.cache_dir)
+    assert isinstance(made, NothingKept)
     assert isinstance(made.weights(), NoWeights)
-    made.graduate(CANDIDATE, made.weights(), epochs=2.0)
+    made.finished(CANDIDATE, made.weights(), epochs=2.0)
     assert not lab.directory.path.exists()

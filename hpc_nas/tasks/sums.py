@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from hpc_nas.spaces.problem import AnyProblem
-from hpc_nas.training.checkpoint import Plain
-from hpc_nas.training.failures import NonFiniteLoss
+
+
+class NonFiniteLoss(Exception):
+    """The loss of a network is infinite or not a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class Sums:
         accuracy = self._problem.score(loss=loss, hits=int(self._hits), count=self._num_samples)
         return Means(loss=loss, accuracy=accuracy)
 
-    def state(self) -> Plain:
+    def state(self) -> dict[str, Any]:
         """What `restore` takes back; its tensors go on changing."""
         return {
             "num_batches": self.num_batches,
@@ -59,7 +62,7 @@ class Sums:
             "hits": self._hits,
         }
 
-    def restore(self, state: Plain) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Stand where these sums stood."""
         self.num_batches = state["num_batches"]
         self._num_samples = state["num_samples"]

@@ -22,11 +22,11 @@ import scipy.io
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.training.datasets import KINDS, load_dataset
-from hpc_nas.training.torchvision_shim import import_torchvision
-from hpc_nas.training.torchvision_source import torchvision_datasets
+from hpc_nas.tasks.image_data import KINDS, load_dataset
+from hpc_nas.tasks.image_data.torchvision_import import import_torchvision
+from hpc_nas.tasks.image_data.torchvision_sets import torchvision_datasets
 
-from .training_helpers import fashion_section
+from .task_helpers import fashion_section
 
 FASHION_FILES = (
     "train-images-idx3-ubyte.gz",
@@ -270,7 +270,7 @@ def test_torchvision_is_imported_beside_any_build_of_torch() -> None:
 
 
 def test_importing_the_room_s_modules_does_not_import_torchvision() -> None:
-    program = "import sys, hpc_nas.training.datasets; sys.exit('torchvision' in sys.modules)"
+    program = "import sys, hpc_nas.tasks.image_data; sys.exit('torchvision' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[3]).returncode
         == 0

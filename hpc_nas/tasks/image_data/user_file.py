@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.training.dataset import Dataset, Images, Labels, check_label_range
-from hpc_nas.training.holdout import hold_out_test, separate_test
+from hpc_nas.tasks.image_data.dataset import Dataset, Images, Labels, check_label_range
+from hpc_nas.tasks.image_data.subsets import hold_out_test, separate_test
 
 SUFFIXES = (".npz", ".h5", ".hdf5")
 MAX_CHANNELS = 4

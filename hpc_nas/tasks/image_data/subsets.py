@@ -1,15 +1,31 @@
-"""A test set for data that come without one: always the same fifth, whatever the campaign's seeds."""
+"""Stratified parts of labelled images, and a test set for data that come without one."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_nas.training.dataset import Dataset, Images, Labels
-from hpc_nas.training.stratify import stratified_subset
+from hpc_nas.tasks.image_data.dataset import Dataset, Images, Labels
 
 TEST_FRACTION = 0.2
 TEST_SEED = 0
+
+
+def stratified_subset(
+    labels: NDArray[np.int64], count: int, *, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Sorted indices of `count` samples, drawn so that each class has its share of them, within one sample.
+
+    Each class is put in random order and spread evenly over (0, 1); the `count` smallest places are taken.
+    """
+    order = random.permutation(len(labels))
+    shuffled = labels[order]
+    place = np.empty(len(labels))
+    for label in np.unique(shuffled):
+        members = np.flatnonzero(shuffled == label)
+        place[members] = (np.arange(len(members)) + random.random()) / len(members)
+    chosen = order[np.argsort(place, kind="stable")[:count]]
+    return np.sort(chosen)
 
 
 def hold_out_test(images: Images, labels: Labels, *, name: str, num_classes: int) -> Dataset:
