@@ -32,7 +32,7 @@ from estimator.history import (
 )
 from estimator.population import Population
 from estimator.presets import Preset, preset, presets
-from estimator.promotion import Promotion
+from estimator.promotions import Promotion
 from estimator.values import Action, Decision, Estimate, Forecast, Reason, Source
 
 __all__ = [

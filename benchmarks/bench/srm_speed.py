@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from estimator.curve import Curve
 from estimator.forecasters.learned import Hyperparameters, Regression
-from estimator.forecasters.learned.lessons import lessons_of
+from estimator.forecasters.learned.regression_data import regression_data
 from estimator.forecasters.learned.sequential_regression import NUM_FOLDS, fit_length
 
 NUM_EPOCHS = 50
@@ -36,7 +36,9 @@ def measure_srm_speed(*, num_curves: int = 1000, length: int = 25, repeats: int 
     """
     curves = _drawn_curves(num_curves, np.random.default_rng(0))
     epochs = curves[0].epochs[:length]
-    fit_length(lessons_of(curves[:50], epochs), regression=Regression.OLS, hyperparameters=Hyperparameters())
+    fit_length(
+        regression_data(curves[:50], epochs), regression=Regression.OLS, hyperparameters=Hyperparameters()
+    )
     times = {
         regression: [_refit_s(curves, epochs, regression) for _ in range(repeats)]
         for regression in Regression
@@ -53,7 +55,7 @@ def measure_srm_speed(*, num_curves: int = 1000, length: int = 25, repeats: int 
 
 def _refit_s(curves: list[Curve], epochs: NDArray[np.float64], regression: Regression) -> float:
     started = time.perf_counter()
-    fit_length(lessons_of(curves, epochs), regression=regression, hyperparameters=Hyperparameters())
+    fit_length(regression_data(curves, epochs), regression=regression, hyperparameters=Hyperparameters())
     return time.perf_counter() - started
 
 
