@@ -58,7 +58,7 @@ class TextData:
 
     @property
     def num_train(self) -> int:
-        """Samples to train on: the last token is only foretold."""
+        """Samples to train on: the last token is only predicted."""
         return (len(self.train_tokens) - 1) // self.sequence_length
 
 

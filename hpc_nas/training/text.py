@@ -54,7 +54,7 @@ class TextSplits:
 
     @property
     def num_train(self) -> int:
-        """Samples: the first token of a text is not foretold."""
+        """Samples: the first token of a text is not predicted."""
         return (len(self.train) - 1) // self.sequence_length
 
     @property

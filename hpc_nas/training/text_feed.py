@@ -86,6 +86,6 @@ class _Streams:
         self._targets = tokens[1 : count * length + 1].view(count, length)
 
     def window(self, index: int, *, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens [count, length], the last window's fewer, and what is to be foretold, flat."""
+        """Tokens [count, length], the last window's fewer, and what is to be predicted, flat."""
         part = slice(index * length, (index + 1) * length)
         return self._inputs[:, part].clone(), self._targets[:, part].flatten()

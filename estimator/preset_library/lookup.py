@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from estimator.checks import nearest
 from estimator.forecasters import Joint
-from estimator.presets import adaptive, baselines, peng4nn, probability, rungs
-from estimator.presets.base import Preset, Training
-from estimator.presets.expression import Combination, Delayed, Expression, Named, Setting, parse
+from estimator.preset_library import adaptive, baselines, peng4nn, probability, rungs
+from estimator.preset_library.base import Preset, Training
+from estimator.preset_library.expression import Combination, Delayed, Expression, Named, Setting, parse
 from estimator.rules import After, AllOf, AnyOf
 
 __all__ = ["preset", "presets"]

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from estimator.forecasters import Exponential, SeparableExponential, Target
-from estimator.presets.base import Preset, Training
+from estimator.preset_library.base import Preset, Training
 from estimator.rules import A4nnConvergence, Convergence, ListingConvergence, PenguinConvergence
 from estimator.values import Source
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from estimator.checks import to_choice
 from estimator.forecasters import BayesianNetwork, FamilyBank, Forecaster, RemainingGain, SequentialRegression
 from estimator.forecasters.learned.regressors import Regression
-from estimator.presets.base import Preset, Training
+from estimator.preset_library.base import Preset, Training
 from estimator.rules import PredictiveTermination, UnlikelyBest, UnlikelyTop
 from estimator.values import Source
 

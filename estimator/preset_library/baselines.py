@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from estimator.checks import to_choice
 from estimator.forecasters import BestSoFar, RankedSignal, RankingSignal
-from estimator.presets.base import Preset, Training
+from estimator.preset_library.base import Preset, Training
 from estimator.rules import Against, IEpoch, MedianStopping, Menndl, NeverStop, Patience
 from estimator.values import Source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.promotions import PromoteContenders, PromoteUndecided
 from estimator.adaptive.rules import LevelForecaster, PauseAtLevels, StopOnceDecided
-from estimator.presets.base import Preset, Training
+from estimator.preset_library.base import Preset, Training
 from estimator.promotions import Promotion
 from estimator.values import Source
 
