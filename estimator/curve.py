@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SLACK", "Curve", "InvalidObservation"]
+__all__ = ["SLACK", "Array", "Curve", "InvalidObservation", "epochs_since_minimum"]
+
+Array: TypeAlias = NDArray[np.float64]
 
 SLACK = 1e-9
 """Epochs by which sums of fractional intervals may miss a whole number."""
@@ -59,27 +62,27 @@ class Curve:
         return f"Curve({len(self)} observations)"
 
     @property
-    def epochs(self) -> NDArray[np.float64]:
+    def epochs(self) -> Array:
         """Epochs trained at each observation, [n]."""
         return self._column(0)
 
     @property
-    def val_accuracy(self) -> NDArray[np.float64]:
+    def val_accuracy(self) -> Array:
         """Validation accuracy, percent, [n]."""
         return self._column(1)
 
     @property
-    def val_loss(self) -> NDArray[np.float64]:
+    def val_loss(self) -> Array:
         """Validation loss, [n]; NaN where unknown."""
         return self._column(2)
 
     @property
-    def train_loss(self) -> NDArray[np.float64]:
+    def train_loss(self) -> Array:
         """Training loss, [n]; NaN where unknown."""
         return self._column(3)
 
     @property
-    def train_accuracy(self) -> NDArray[np.float64]:
+    def train_accuracy(self) -> Array:
         """Training accuracy, percent, [n]; NaN where unknown."""
         return self._column(4)
 
@@ -99,11 +102,11 @@ class Curve:
         return float(self._rows[self._length - 1, 5]) if self._length else math.nan
 
     @property
-    def best_so_far(self) -> NDArray[np.float64]:
+    def best_so_far(self) -> Array:
         """The highest validation accuracy up to each observation, percent, [n]."""
         return self._column(5)
 
-    def _column(self, index: int) -> NDArray[np.float64]:
+    def _column(self, index: int) -> Array:
         """A view that can't be written through; it keeps its length when the curve grows."""
         column = self._rows[: self._length, index]
         column.flags.writeable = False
@@ -117,6 +120,17 @@ class Curve:
                 f"epoch = {epoch:g} does not come after the last observation, at {self.last_epoch:g}; "
                 "give each candidate (and each new attempt) an Engine of its own"
             )
+
+
+def epochs_since_minimum(epochs: Array, losses: Array) -> float:
+    """Epochs from the lowest finite loss (the first, if it came again) to the latest observation.
+
+    NaN where the latest loss is not finite: then nothing is known about it, and comparisons with NaN refuse.
+    """
+    if not math.isfinite(losses[-1]):
+        return math.nan
+    lowest = int(np.argmin(np.where(np.isfinite(losses), losses, math.inf)))
+    return float(epochs[-1] - epochs[lowest])
 
 
 def _check_accuracy(name: str, value: float, *, epoch: float) -> None:

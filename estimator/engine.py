@@ -8,7 +8,7 @@ from dataclasses import replace
 from estimator.curve import SLACK, Curve, InvalidObservation
 from estimator.history import Ended, History, Observed, Standing
 from estimator.population import Population
-from estimator.presets import Preset
+from estimator.preset_library import Preset
 from estimator.rules.base import Forecasts, go
 from estimator.values import Decision, Estimate, Forecast, Source
 

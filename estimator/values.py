@@ -9,7 +9,17 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Action", "Decision", "Estimate", "Forecast", "Numbers", "Reason", "Source"]
+__all__ = [
+    "NORMAL_90",
+    "RULE_REASONS",
+    "Action",
+    "Decision",
+    "Estimate",
+    "Forecast",
+    "Numbers",
+    "Reason",
+    "Source",
+]
 
 NORMAL_90 = 1.6448536269514722
 """Half the width of a normal distribution's central 90 %, in standard deviations."""
@@ -27,13 +37,30 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a candidate is stopped or paused."""
+    """Why the training of a candidate ended, or was paused.
+
+    A decision has one of `RULE_REASONS`. The others are not decided here: they are the words in which programs that
+    train say how a training ended, so that one enum serves both.
+    """
 
     CONVERGED = "converged"  # its final accuracy is known well enough
     NEVER_LEARN = "never_learn"  # and it is no better than guessing
     UNLIKELY_BEST = "unlikely_best"
     RUNG = "rung"
     BUDGET = "budget"  # it has had all the epochs that the rule grants
+    FULL_BUDGET = "full_budget"
+    NON_FINITE = "non_finite"
+    OUT_OF_MEMORY = "out_of_memory"
+    BUILD = "build"  # the network, or its training, raised an error
+    CRASHED = "crashed"
+    HUNG = "hung"
+    CANCELLED = "cancelled"
+
+
+RULE_REASONS = frozenset(
+    {Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST, Reason.RUNG, Reason.BUDGET}
+)
+"""The reasons that a rule or a promotion may give."""
 
 
 class Source(StrEnum):
@@ -94,6 +121,10 @@ class Decision:
     def __post_init__(self) -> None:
         if (self.action is Action.GO) != (self.reason is None):
             raise ValueError(f"action = {self.action} can't have reason = {self.reason}; all but go need one")
+        if self.reason is not None and self.reason not in RULE_REASONS:
+            raise ValueError(
+                f"reason = {self.reason} is no rule's; use one of {', '.join(sorted(RULE_REASONS))}"
+            )
 
     @property
     def stop(self) -> bool:

@@ -1,7 +1,8 @@
 """The values that cross from room to room: candidate, observation, outcome.
 
 All are frozen, keyword-only and validated on construction. The words are those of the design:
-a *candidate* is one architecture under evaluation, an *attempt* one execution of it.
+a *candidate* is one architecture under evaluation, an *attempt* one execution of it. `Reason` is the estimator's:
+its decisions and the outcomes here give their reasons in one enum.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from estimator.values import RULE_REASONS, Reason
 
 __all__ = ["FINAL_STATES", "REASONS", "Candidate", "Observation", "Outcome", "Reason", "State"]
 
@@ -28,33 +31,12 @@ class State(StrEnum):
     CANCELLED = "cancelled"  # the campaign ended first
 
 
-class Reason(StrEnum):
-    """Why a candidate ended, or was paused, as it did."""
-
-    FULL_BUDGET = "full_budget"
-    CONVERGED = "converged"
-    NEVER_LEARN = "never_learn"
-    UNLIKELY_BEST = "unlikely_best"
-    RUNG = "rung"
-    BUDGET = "budget"
-    NON_FINITE = "non_finite"
-    OUT_OF_MEMORY = "out_of_memory"
-    BUILD = "build"
-    CRASHED = "crashed"
-    HUNG = "hung"
-    CANCELLED = "cancelled"
-
-
 FINAL_STATES = frozenset({State.FINISHED, State.STOPPED, State.FAILED, State.CANCELLED})
-
-_BY_A_RULE = frozenset(
-    {Reason.CONVERGED, Reason.NEVER_LEARN, Reason.UNLIKELY_BEST, Reason.RUNG, Reason.BUDGET}
-)
 
 REASONS: dict[State, frozenset[Reason]] = {
     State.FINISHED: frozenset({Reason.FULL_BUDGET}),
-    State.STOPPED: _BY_A_RULE,
-    State.PAUSED: _BY_A_RULE,
+    State.STOPPED: RULE_REASONS,
+    State.PAUSED: RULE_REASONS,
     State.FAILED: frozenset(
         {Reason.NON_FINITE, Reason.OUT_OF_MEMORY, Reason.BUILD, Reason.CRASHED, Reason.HUNG}
     ),
@@ -81,7 +63,7 @@ class Candidate(_Value):
     num_parameters: int = Field(ge=0, description="trainable weights")
     num_layers: int = Field(ge=0, description="layers with weights")
     macs: int = Field(ge=0, description="multiply-adds of one forward pass of one sample")
-    redraws: int = Field(ge=0, default=0, description="draws thrown away before it, for whatever reason")
+    redraws: int = Field(ge=0, default=0, description="draws rejected before it, for whatever reason")
     beyond_limits: int = Field(ge=0, default=0, description="of these: networks beyond the [constraints]")
 
 

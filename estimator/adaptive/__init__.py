@@ -1,7 +1,11 @@
-"""`adaptive`: trains on where the ranking is undecided, and pauses everywhere else.
+"""`adaptive`: continues training where the ranking is undecided, and pauses all other candidates.
 
-Levels are fractions of the budget at which candidates are compared. A `Field` holds all candidates as they were at
-their levels, a `Posterior` what each would reach at the full budget, a `Selection` who is likely to be wrongly in
-or out of the best, `worth` what a further level of training would tell. The rule and the promotion put them
-together. Why it is made like this, and what was measured: docs/decisions/0010.
+- `levels`: fractions of the budget at which candidates are compared.
+- `features`: what the curves of all candidates look like at their levels.
+- `posterior`: the accuracy that each candidate would reach at the full budget, with `mixture` for its distribution.
+- `population_posterior`: that of all candidates, and how likely each is wrongly in or out of the best.
+- `knowledge_gradient`: what further training of a candidate would tell.
+- `rules`, `promotions`: what is done with it.
+
+Why it is made like this, and what was measured: docs/decisions/0010.
 """

@@ -13,7 +13,7 @@ from estimator.curve import SLACK, Curve
 __all__ = ["FRACTIONS", "Levels"]
 
 FRACTIONS = (0.04, 0.08, 0.12, 0.16, 0.20, 0.25, 0.30, 0.35, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0)
-"""Of the full budget (ESTIMATORS.md, section 5, with its dots written out)."""
+"""Of the full budget (docs/science.md, "Pause and resume")."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +39,14 @@ class Levels:
     def __len__(self) -> int:
         return int(self.epochs.size)
 
-    def reached(self, curve: Curve) -> int:
-        """The highest level that the curve has come to; -1 before the first."""
-        return self.reached_by(curve.last_epoch)
-
     def reached_by(self, epoch: float) -> int:
-        """The highest level that training of so many epochs comes to; -1 before the first."""
+        """The highest level that training for so many epochs reaches; -1 before the first."""
         return int(np.searchsorted(self.epochs, epoch + SLACK, side="right")) - 1
+
+    def just_reached(self, curve: Curve) -> bool:
+        """Is the latest observation the first at or after a level below the full budget?"""
+        level = self.reached_by(curve.last_epoch)
+        if not 0 <= level < len(self) - 1:
+            return False
+        before = float(curve.epochs[-2]) if len(curve) > 1 else 0.0
+        return self.reached_by(before) < level

@@ -1,4 +1,4 @@
-"""Mixtures: what the errors of those further on say of where others will end."""
+"""Mixtures: the distribution of a final score, from the errors of candidates that have come further."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 
-__all__ = ["TINY", "Mixture", "normal_excess"]
+__all__ = ["TINY", "Mixture", "normal_expected_improvement"]
 
 TINY = 1e-9
 SQRT_2_PI = float(np.sqrt(2.0 * np.pi))
@@ -18,17 +18,17 @@ SQRT_2_PI = float(np.sqrt(2.0 * np.pi))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mixture:
-    """Distributions of m candidates: each error (of K) of those further on, weighted, about the candidate's mean."""
+    """Distributions of m candidates: K weighted errors of candidates that have come further, about each one's mean."""
 
     members: NDArray[np.intp]  # [m]
     weights: Array  # [m, K]
     errors: Array  # [K]
-    variances: Array  # [K]: of the ends that these errors were measured against
+    variances: Array  # [K]: of the final scores that these errors were measured against
     inflation: Array  # [m]: leverage
     width: Array  # [m]
 
     def of(self, chosen: NDArray[np.intp]) -> Mixture:
-        """The members that are among the chosen, numbered by their places there."""
+        """Those members that are among the chosen, numbered by their places there."""
         places = np.searchsorted(chosen, self.members)
         kept = chosen[np.minimum(places, len(chosen) - 1)] == self.members
         return Mixture(
@@ -47,10 +47,10 @@ class Mixture:
         result: Array = (self.weights[:, None, :] * ndtr(distance)).sum(axis=2)
         return result
 
-    def excess(self, bar: float, mean: Array) -> Array:
-        """E max(final score - bar, 0), [m]."""
+    def expected_improvement(self, incumbent: float, mean: Array) -> Array:
+        """E max(final score - incumbent, 0), [m]."""
         place, spread = self._places(mean)
-        result: Array = (self.weights * normal_excess(place, spread, bar)).sum(axis=1)
+        result: Array = (self.weights * normal_expected_improvement(place, spread, incumbent)).sum(axis=1)
         return result
 
     def _places(self, mean: Array) -> tuple[Array, Array]:
@@ -60,11 +60,13 @@ class Mixture:
         return place, spread
 
 
-def normal_excess(mean: Array, spread: Array, bar: float) -> Array:
-    """E max(X - bar, 0) of normal variables; of their means alone where the spread is 0."""
-    distance = (mean - bar) / np.maximum(spread, 1e-12)
+def normal_expected_improvement(mean: Array, spread: Array, incumbent: float) -> Array:
+    """E max(X - incumbent, 0) of normal variables; of their means alone where the spread is 0."""
+    distance = (mean - incumbent) / np.maximum(spread, 1e-12)
     density = np.exp(-0.5 * np.minimum(distance**2, 1e3)) / SQRT_2_PI
     result: Array = np.where(
-        spread > 0.0, spread * density + (mean - bar) * ndtr(distance), np.maximum(mean - bar, 0.0)
+        spread > 0.0,
+        spread * density + (mean - incumbent) * ndtr(distance),
+        np.maximum(mean - incumbent, 0.0),
     )
     return result

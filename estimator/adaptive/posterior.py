@@ -1,8 +1,8 @@
-"""The posterior: what each candidate of a field would reach at the full budget, and how surely.
+"""The posterior: the score that each candidate of a population would reach at the full budget, and how certainly.
 
-ESTIMATORS.md, section 5, with two changes. An error that is learned from a candidate whose own end is only
-forecast is larger by that forecast's spread: without it the forecasts confirm each other. And the distribution is
-that of the errors themselves, a mixture, because the tails decide who may still be among the best.
+The model of docs/science.md, "Pause and resume", with two changes. An error learned from a candidate whose own final
+score is only forecast is larger by that forecast's spread; without this, forecasts confirm each other. And the
+distribution is that of the errors themselves, a mixture, because its tails decide who may still be among the best.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from estimator.adaptive.field import Field
-from estimator.adaptive.mixture import TINY, Mixture, normal_excess
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.adaptive.features import PopulationFeatures
+from estimator.adaptive.mixture import TINY, Mixture, normal_expected_improvement
+from estimator.curve import Array
 
-__all__ = ["Posterior", "posterior_of", "posterior_of_newcomer"]
+__all__ = ["Posterior", "posterior_of_candidate", "posterior_of_population"]
 
 PENALTY = 10.0
 """Of the ridge, on standardised features that are clipped at `CLIP`."""
@@ -26,20 +26,20 @@ CLIP = 4.0
 BANDWIDTH = 0.5
 """Of the kernel that makes errors local, in standard deviations of the fitted final scores."""
 PRIOR_WEIGHT = 2.0
-"""Errors from everywhere count as so many local ones."""
+"""The weight of all errors, near or far, in the local average: that of so many local ones."""
 SMOOTHING = 0.3
 """Width of each error in the mixture, in standard deviations of the whole."""
 MAX_ERRORS = 80
-"""The mixture's size: of more errors, so many are taken, evenly."""
+"""Size of the mixture: of more errors than this, so many are taken at even steps."""
 COLD_SPREAD = 1.0
-"""Of the score, where nobody has come further."""
+"""Of the score, where no candidate has come further."""
 REACH, NUM_BISECTIONS = 12.0, 30
-"""Quantiles are looked for within so many spreads of the mean."""
+"""Quantiles are searched within so many spreads of the mean."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Posterior:
-    """Final scores of the field's n candidates: `mean` and `spread` [n], 0 for those that have finished.
+    """Final scores of a population's n candidates: `mean` and `spread` [n]; the spread is 0 once finished.
 
     `pooled` [J] is the typical spread at each level, never rising with the level.
     """
@@ -59,15 +59,15 @@ class Posterior:
             result[members] = mixture.below(asked[members], self.mean[members])
         return result
 
-    def excess(self, bar: float) -> Array:
-        """How far each candidate is expected to end above a score, E max(final - bar, 0), [n]."""
-        result = normal_excess(self.mean, self.spread, bar)
+    def expected_improvement(self, incumbent: float) -> Array:
+        """How far each candidate is expected to end above a score, E max(final - incumbent, 0), [n]."""
+        result = normal_expected_improvement(self.mean, self.spread, incumbent)
         for mixture in self.mixtures:
-            result[mixture.members] = mixture.excess(bar, self.mean[mixture.members])
+            result[mixture.members] = mixture.expected_improvement(incumbent, self.mean[mixture.members])
         return result
 
     def of(self, members: NDArray[np.intp]) -> Posterior:
-        """The posterior of some candidates alone, by their places in the field, in the order of the field."""
+        """The posterior of some candidates alone, by their places in the population, in its order."""
         parts = (mixture.of(members) for mixture in self.mixtures)
         return Posterior(
             mean=self.mean[members],
@@ -90,53 +90,54 @@ class Posterior:
         return result
 
 
-def posterior_of(field: Field) -> Posterior:
-    """Learn from the last level down: each level from all that have come further."""
-    best = field.best
-    mean, spread = np.full(len(field), np.nan), np.zeros(len(field))
-    mean[field.finished] = best[field.finished, -1]
-    pooled = np.full(field.num_levels, np.nan)
+def posterior_of_population(population: PopulationFeatures) -> Posterior:
+    """Fitted from the last level down, each level from all candidates that have come further."""
+    best = population.best
+    mean, spread = np.full(len(population), np.nan), np.zeros(len(population))
+    mean[population.finished] = best[population.finished, -1]
+    pooled = np.full(population.num_levels, np.nan)
     mixtures: list[Mixture] = []
-    for level in range(field.num_levels - 2, -1, -1):
-        members = np.flatnonzero(field.level == level)
-        further = np.flatnonzero(field.level > level)
+    for level in range(population.num_levels - 2, -1, -1):
+        members = np.flatnonzero(population.level == level)
+        further = np.flatnonzero(population.level > level)
         if not len(members):
             continue
         if not len(further):
             mean[members], spread[members] = best[members, level], COLD_SPREAD
             continue
-        lesson = _learn(field.features[further, level], ends=mean[further], spreads=spread[further])
-        gain, spread[members], mixture = lesson.apply(field.features[members, level], members)
+        regression = _fit(population.values[further, level], ends=mean[further], spreads=spread[further])
+        gain, spread[members], mixture = regression.apply(population.values[members, level], members)
         mean[members] = best[members, level] + gain
-        pooled[level] = np.sqrt(lesson.pooled)
+        pooled[level] = np.sqrt(regression.pooled)
         mixtures.append(mixture)
     return Posterior(mean=mean, spread=spread, pooled=_smooth(pooled), mixtures=tuple(mixtures))
 
 
-def posterior_of_newcomer(
-    field: Field, posterior: Posterior, features: Array, *, level: int, number: int
+def posterior_of_candidate(
+    population: PopulationFeatures, posterior: Posterior, features: Array, *, level: int, number: int
 ) -> Posterior:
-    """The posterior of one more candidate, or of a member that has come further: `features` at its level, [p] or
-    the first of them. It learns from the others as they stand.
+    """The posterior of one more candidate, or of a member that has come further, learned from all others.
+
+    `features` are those at its level, [p] or the first of them.
     """
     best = features[:1].copy()
-    if level == field.num_levels - 1:
+    if level == population.num_levels - 1:
         return Posterior(mean=best, spread=np.zeros(1), pooled=posterior.pooled, mixtures=())
-    further = np.flatnonzero((field.level > level) & (field.numbers != number))
+    further = np.flatnonzero((population.level > level) & (population.numbers != number))
     if not len(further):
         return Posterior(mean=best, spread=np.full(1, COLD_SPREAD), pooled=posterior.pooled, mixtures=())
-    lesson = _learn(
-        field.features[further, level, : len(features)],
+    regression = _fit(
+        population.values[further, level, : len(features)],
         ends=posterior.mean[further],
         spreads=posterior.spread[further],
     )
-    gain, spread, mixture = lesson.apply(features[None, :], np.zeros(1, dtype=np.intp))
+    gain, spread, mixture = regression.apply(features[None, :], np.zeros(1, dtype=np.intp))
     return Posterior(mean=best + gain, spread=spread, pooled=posterior.pooled, mixtures=(mixture,))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Lesson:
-    """The regression at one level, learned from r candidates with p features; the first is the best score so far."""
+class _GainRegression:
+    """The regression of the gain at one level, fitted to r candidates with p features: first the best score so far."""
 
     centre: Array  # [p]
     deviation: Array  # [p]
@@ -144,8 +145,8 @@ class _Lesson:
     mean_gain: float
     inverse: Array  # [p, p]
     finals: Array  # [r]: fitted final scores
-    errors: Array  # [r]: as if each had been left out
-    variances: Array  # [r]: of the final scores that it was learned from
+    errors: Array  # [r]: leave-one-out
+    variances: Array  # [r]: of the final scores that it was fitted to
     weights: Array  # [r]
     pooled: float  # variance of the errors
 
@@ -175,7 +176,7 @@ class _Lesson:
         return gain, np.sqrt(variance * inflation) + TINY, mixture
 
 
-def _learn(features: Array, *, ends: Array, spreads: Array) -> _Lesson:
+def _fit(features: Array, *, ends: Array, spreads: Array) -> _GainRegression:
     """Ridge regression of the gain that remained to `ends` [r], on features [r, p] at one level.
 
     An end that is itself a forecast counts less, the larger its spread.
@@ -194,7 +195,7 @@ def _learn(features: Array, *, ends: Array, spreads: Array) -> _Lesson:
     fitted = known @ slopes + mean_gain
     leverage = weights * (((known @ inverse) * known).sum(axis=1) + 1.0 / total)
     errors = (gains - fitted) / np.maximum(1.0 - leverage, 0.05)
-    return _Lesson(
+    return _GainRegression(
         centre=centre,
         deviation=deviation,
         slopes=slopes,

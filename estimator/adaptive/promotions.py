@@ -1,4 +1,4 @@
-"""Promotions of `adaptive`: train on where the ranking is undecided, or where the best may still be found."""
+"""Promotions of `adaptive`: continue where the ranking is undecided, or where the best may still be found."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.adaptive.field import Field
+from estimator.adaptive.features import PopulationFeatures
+from estimator.adaptive.knowledge_gradient import gradient_for_best, gradient_for_selection
 from estimator.adaptive.levels import Levels
-from estimator.adaptive.outlook import Outlook, final_outlook, forecast_of, outlook_of
-from estimator.adaptive.worth import worth_for_best, worth_for_selection
+from estimator.adaptive.population_posterior import (
+    PopulationPosterior,
+    final_population_posterior,
+    forecast_of,
+    population_posterior,
+)
 from estimator.checks import require_count, require_positive, require_probability
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 from estimator.history import History, Standing
-from estimator.promotion import Promotion
+from estimator.promotions import Promotion
 from estimator.rules.base import stop
 from estimator.values import Decision, Reason
 
@@ -24,8 +29,8 @@ __all__ = ["PromoteContenders", "PromoteUndecided"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _PromoteWorthiest(Promotion):
-    """All candidates are first seen at the first level; then the one goes on whose next level is worth most."""
+class _PromoteByKnowledgeGradient(Promotion):
+    """All candidates are first trained to the first level; then that of the largest knowledge gradient goes on."""
 
     levels: Levels
 
@@ -33,26 +38,28 @@ class _PromoteWorthiest(Promotion):
         paused = history.those(Standing.PAUSED)
         if num_new or not paused:
             return None
-        outlook = outlook_of(history, self.levels)
-        if outlook is None or self._is_decided(outlook):
+        population = population_posterior(history, self.levels)
+        if population is None or self._is_decided(population):
             return None
         ranking = history.recall(
-            ("worth", self), outlook.rests_on, lambda: _by_worth(outlook.field, self._worth(outlook))
+            ("knowledge gradient", self),
+            population.rests_on,
+            lambda: _ranked(population.features, self._knowledge_gradient(population)),
         )
         lengths = {member.candidate: len(member.curve) for member in paused}
         known = [number for number, _ in ranking if number in lengths]
-        # Those that have gone on since the outlook come after those that stand as it saw them.
+        # Candidates that have new observations since the posterior come after those that have none.
         fresh = (number for number, length in ranking if lengths.get(number) == length)
         return next(fresh, known[0] if known else paused[0].candidate)
 
     def settle(self, history: History) -> Mapping[int, Decision]:
-        outlook = final_outlook(history, self.levels)
+        population = final_population_posterior(history, self.levels)
         paused = np.array([member.candidate for member in history.those(Standing.PAUSED)], dtype=np.int64)
-        if outlook is None or not len(paused):
+        if population is None or not len(paused):
             return {}
-        places = np.flatnonzero(np.isin(outlook.field.numbers, paused))
-        posterior, selection = outlook.posterior.of(places), outlook.selection
-        numbers = outlook.field.numbers[places].tolist()
+        places = np.flatnonzero(np.isin(population.features.numbers, paused))
+        posterior, selection = population.posterior.of(places), population.selection
+        numbers = population.features.numbers[places].tolist()
         forecasts = forecast_of(posterior, curves=[history.members[number].curve for number in numbers])
         decisions = {}
         for index, (number, forecast) in enumerate(zip(numbers, forecasts, strict=True)):
@@ -66,16 +73,16 @@ class _PromoteWorthiest(Promotion):
         return decisions
 
     @abstractmethod
-    def _is_decided(self, outlook: Outlook) -> bool:
-        """Whether no further training is worth its epochs."""
+    def _is_decided(self, population: PopulationPosterior) -> bool:
+        """Whether further training would tell too little to go on."""
 
     @abstractmethod
-    def _worth(self, outlook: Outlook) -> Array:
-        """What training on is worth for each candidate of the field, [n]."""
+    def _knowledge_gradient(self, population: PopulationPosterior) -> Array:
+        """The knowledge gradient of each candidate of the population, [n]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PromoteContenders(_PromoteWorthiest):
+class PromoteContenders(_PromoteByKnowledgeGradient):
     """Until all that have not finished are together expected to surpass the best by `tolerance` points at most,
     and the `num_finalists` best by forecast have finished.
     """
@@ -87,25 +94,30 @@ class PromoteContenders(_PromoteWorthiest):
         require_positive("tolerance", self.tolerance)
         require_count("num_finalists", self.num_finalists, minimum=1)
 
-    def _is_decided(self, outlook: Outlook) -> bool:
-        return self._is_surpassed(outlook) and not len(self._open_finalists(outlook))
+    def _is_decided(self, population: PopulationPosterior) -> bool:
+        return self._is_surpassed(population) and not len(self._open_finalists(population))
 
-    def _worth(self, outlook: Outlook) -> Array:
-        worth = worth_for_best(outlook.field, outlook.posterior, self.levels.epochs, bar=_best_known(outlook))
-        if self._is_surpassed(outlook):
-            worth[self._open_finalists(outlook)] += float(worth.max()) + 1.0
-        return worth
+    def _knowledge_gradient(self, population: PopulationPosterior) -> Array:
+        gradient = gradient_for_best(
+            population.features, population.posterior, self.levels.epochs, incumbent=_best_known(population)
+        )
+        if self._is_surpassed(population):
+            gradient[self._open_finalists(population)] += float(gradient.max()) + 1.0
+        return gradient
 
-    def _is_surpassed(self, outlook: Outlook) -> bool:
+    def _is_surpassed(self, population: PopulationPosterior) -> bool:
         """Are the others together expected to surpass the best known by no more than the tolerance?"""
-        bar = _best_known(outlook)
-        points_per_score = float(np.exp(-bar))  # the derivative of 101 - exp(-z)
-        return float(outlook.posterior.excess(bar).sum()) * points_per_score <= self.tolerance
+        incumbent = _best_known(population)
+        points_per_score = float(np.exp(-incumbent))  # the derivative of 101 - exp(-z)
+        return (
+            float(population.posterior.expected_improvement(incumbent).sum()) * points_per_score
+            <= self.tolerance
+        )
 
-    def _open_finalists(self, outlook: Outlook) -> NDArray[np.intp]:
+    def _open_finalists(self, population: PopulationPosterior) -> NDArray[np.intp]:
         """Places of those among the best by forecast that have not finished."""
-        best = np.argsort(-outlook.posterior.mean, kind="stable")[: self.num_finalists]
-        return best[~outlook.field.finished[best]]
+        best = np.argsort(-population.posterior.mean, kind="stable")[: self.num_finalists]
+        return best[~population.features.finished[best]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,27 +132,29 @@ class PromoteUndecided(PromoteContenders):
         PromoteContenders.__post_init__(self)
         require_probability("enough_overlap", self.enough_overlap)
 
-    def _is_decided(self, outlook: Outlook) -> bool:
-        return self._is_selected(outlook) and PromoteContenders._is_decided(self, outlook)
+    def _is_decided(self, population: PopulationPosterior) -> bool:
+        return self._is_selected(population) and PromoteContenders._is_decided(self, population)
 
-    def _worth(self, outlook: Outlook) -> Array:
-        if self._is_selected(outlook):
-            return PromoteContenders._worth(self, outlook)
-        return worth_for_selection(outlook.field, outlook.posterior, outlook.selection, self.levels.epochs)
+    def _knowledge_gradient(self, population: PopulationPosterior) -> Array:
+        if self._is_selected(population):
+            return PromoteContenders._knowledge_gradient(self, population)
+        return gradient_for_selection(
+            population.features, population.posterior, population.selection, self.levels.epochs
+        )
 
-    def _is_selected(self, outlook: Outlook) -> bool:
-        return bool(outlook.selection.overlaps.min() >= self.enough_overlap)
-
-
-def _by_worth(field: Field, worth: Array) -> list[tuple[int, int]]:
-    """Number and length of those that have not finished, the worthiest first; equals by their place."""
-    order = np.argsort(-worth, kind="stable")
-    order = order[~field.finished[order]]
-    return list(zip(field.numbers[order].tolist(), field.lengths[order].tolist(), strict=True))
+    def _is_selected(self, population: PopulationPosterior) -> bool:
+        return bool(population.selection.overlaps.min() >= self.enough_overlap)
 
 
-def _best_known(outlook: Outlook) -> float:
+def _ranked(features: PopulationFeatures, gradient: Array) -> list[tuple[int, int]]:
+    """Number and length of those that have not finished, largest gradient first; equals by their place."""
+    order = np.argsort(-gradient, kind="stable")
+    order = order[~features.finished[order]]
+    return list(zip(features.numbers[order].tolist(), features.lengths[order].tolist(), strict=True))
+
+
+def _best_known(population: PopulationPosterior) -> float:
     """The highest final score that has been measured; the highest forecast while there is none."""
-    finished = outlook.field.finished
-    scores = outlook.posterior.mean[finished] if finished.any() else outlook.posterior.mean
+    finished = population.features.finished
+    scores = population.posterior.mean[finished] if finished.any() else population.posterior.mean
     return float(scores.max())

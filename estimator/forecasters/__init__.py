@@ -1,16 +1,13 @@
-"""Forecasters: from a learning curve so far to the accuracy at the full budget. One file each."""
+"""Forecasters: from a learning curve so far to the accuracy at the full budget."""
 
-from estimator.forecasters.base import Forecaster
-from estimator.forecasters.best_so_far import BestSoFar
+from estimator.forecasters.base import BestSoFar, Forecaster, Joint, LastValue
 from estimator.forecasters.exponential import Exponential, Target
-from estimator.forecasters.joint import Joint
-from estimator.forecasters.last_value import LastValue
 from estimator.forecasters.learned import (
     BayesianNetwork,
     RankedSignal,
+    RankingSignal,
     RemainingGain,
     SequentialRegression,
-    Signal,
 )
 from estimator.forecasters.separable import FamilyBank, SeparableExponential
 
@@ -23,9 +20,9 @@ __all__ = [
     "Joint",
     "LastValue",
     "RankedSignal",
+    "RankingSignal",
     "RemainingGain",
     "SeparableExponential",
     "SequentialRegression",
-    "Signal",
     "Target",
 ]

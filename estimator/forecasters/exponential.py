@@ -10,21 +10,17 @@ import math
 import warnings
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from estimator.checks import require_count, require_positive
-from estimator.curve import Curve
+from estimator.curve import Array, Curve
 from estimator.forecasters.base import Forecaster
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
 __all__ = ["Exponential", "Target"]
-
-Array: TypeAlias = NDArray[np.float64]
 
 LOWEST = (0.5, 1.0, 0.0)
 """Lower bounds of a, b and c (section III-B2). b and c have no upper bound."""

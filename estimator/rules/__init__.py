@@ -1,23 +1,17 @@
-"""Rules: from a curve and its forecasts to a decision. One file each."""
+"""Rules: from a curve and its forecasts to a decision."""
 
-from estimator.rules.a4nn import A4nnConvergence
 from estimator.rules.base import Rule
-from estimator.rules.brackets import Bracket, Brackets
+from estimator.rules.baselines import Against, IEpoch, MedianStopping, Menndl, NeverStop, Patience
 from estimator.rules.combinations import After, AllOf, AnyOf
-from estimator.rules.convergence import Convergence
-from estimator.rules.i_epoch import IEpoch
-from estimator.rules.listing import ListingConvergence
-from estimator.rules.median import Against, MedianStopping
-from estimator.rules.menndl import Menndl
-from estimator.rules.never_learn import NeverLearn
-from estimator.rules.none import NeverStop
-from estimator.rules.patience import Patience
-from estimator.rules.pause_at_rungs import PauseAtRungs
-from estimator.rules.penguin import PenguinConvergence
-from estimator.rules.predictive_termination import PredictiveTermination
-from estimator.rules.rungs import Rung, Rungs
-from estimator.rules.unlikely_best import UnlikelyBest
-from estimator.rules.unlikely_top import UnlikelyTop
+from estimator.rules.convergence import (
+    A4nnConvergence,
+    Convergence,
+    ListingConvergence,
+    NeverLearn,
+    PenguinConvergence,
+)
+from estimator.rules.probability import PredictiveTermination, UnlikelyBest, UnlikelyTop
+from estimator.rules.rungs import Bracket, Brackets, PauseAtRungs, Rung, Rungs
 
 __all__ = [
     "A4nnConvergence",

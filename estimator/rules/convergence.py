@@ -1,24 +1,49 @@
-"""Rule: stop when the forecasts have become stable (PEng4NN, section III-C, as its text says it).
+"""Rules: stop when the forecasts have become stable (PEng4NN, section III-C), in its four versions.
 
-The other versions of the engine differ in the hooks at the end: what must be stable, around what, and what
-is valid.
+`Convergence` follows the text of the paper. The other versions override what must be stable, around what, and which
+forecasts are valid.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import fmean, median
 
-from estimator.checks import require_count, require_flag, require_positive
-from estimator.curve import SLACK, Curve
+from estimator.checks import (
+    require_at_least,
+    require_count,
+    require_flag,
+    require_percent_or_nan,
+    require_positive,
+)
+from estimator.curve import SLACK, Curve, epochs_since_minimum
 from estimator.population import ALONE, Population
 from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.loss import epochs_since_minimum
-from estimator.rules.never_learn import NeverLearn
-from estimator.values import Decision, Numbers, Reason
+from estimator.values import Decision, Forecast, Numbers, Reason
 
-__all__ = ["Convergence", "forecasts_in_a_row"]
+__all__ = ["A4nnConvergence", "Convergence", "ListingConvergence", "NeverLearn", "PenguinConvergence"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeverLearn:
+    """No better than guessing the largest class, give or take `margin` points (PEng4NN, section III-C1).
+
+    `chance_accuracy` is that class's share of the validation set, percent; NaN where unknown: then no
+    forecast is a never-learn forecast. Judged is the curve at the full budget, not its asymptote, which on a
+    flat curve lies one point too high (docs/decisions/0002).
+    """
+
+    chance_accuracy: float = math.nan
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_percent_or_nan("chance_accuracy", self.chance_accuracy)
+        require_at_least("never_learn_margin", self.margin, minimum=0.0)
+
+    def applies_to(self, forecast: Forecast) -> bool:
+        """Whether this is a never-learn forecast."""
+        return forecast.at_max_epochs <= self.chance_accuracy + self.margin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +93,7 @@ class Convergence(Rule):
 
     def _window(self, curve: Curve, forecasts: Forecasts) -> list[float]:
         """What must be stable, latest first, up to `window` values. A failed fit starts it again."""
-        return forecasts_in_a_row(forecasts, limit=self.window)
+        return _forecasts_in_a_row(forecasts, limit=self.window)
 
     def _centre(self, values: list[float]) -> float:
         """What the values must be near to."""
@@ -80,7 +105,7 @@ class Convergence(Rule):
         return latest is not None and latest.value <= 100.0
 
 
-def forecasts_in_a_row(forecasts: Forecasts, *, limit: int) -> list[float]:
+def _forecasts_in_a_row(forecasts: Forecasts, *, limit: int) -> list[float]:
     """The latest forecasts, latest first, back to the last observation that had none, and at most `limit`."""
     values: list[float] = []
     for forecast in reversed(forecasts):
@@ -88,3 +113,78 @@ def forecasts_in_a_row(forecasts: Forecasts, *, limit: int) -> list[float]:
             break
         values.append(forecast.value)
     return values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListingConvergence(Convergence):
+    """As `Convergence`, but line 7: the last `window` *measured* accuracies are within `tolerance`.
+
+    It acts once the epoch is above `window * epochs_per_interval` (line 3). A failed fit, which is none at an
+    observation that has `min_points` before it, starts the window again.
+    """
+
+    epochs_per_interval: float
+    min_points: int
+
+    def __post_init__(self) -> None:
+        Convergence.__post_init__(self)
+        require_positive("epochs_per_interval", self.epochs_per_interval)
+        require_count("min_points", self.min_points, minimum=2)
+
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
+        if curve.last_epoch <= self.window * self.epochs_per_interval + SLACK:
+            return go(forecasts[-1])
+        return Convergence.decide(self, curve, forecasts, population)
+
+    def _window(self, curve: Curve, forecasts: Forecasts) -> list[float]:
+        values: list[float] = []
+        accuracies = curve.val_accuracy
+        for index in range(len(curve) - 1, -1, -1):
+            failed = forecasts[index] is None and index + 1 >= self.min_points
+            if failed or len(values) == self.window:
+                break
+            values.append(float(accuracies[index]))
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PenguinConvergence(Convergence):
+    """As `Convergence`, but around the median; a failed fit keeps the window, and a fit whose asymptote is
+    `highest_asymptote` or more clears it. The latest forecast must be above 0 and at most 100.
+    """
+
+    highest_asymptote: float
+
+    def _window(self, curve: Curve, forecasts: Forecasts) -> list[float]:
+        values: list[float] = []
+        for forecast in reversed(forecasts):
+            if len(values) == self.window:
+                break
+            if forecast is None:
+                continue
+            if forecast.a >= self.highest_asymptote:
+                break
+            values.append(forecast.value)
+        return values
+
+    def _centre(self, values: list[float]) -> float:
+        return median(values)
+
+    def _valid(self, forecasts: Forecasts) -> bool:
+        latest = forecasts[-1]
+        return latest is not None and 0.0 < latest.value <= 100.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class A4nnConvergence(Convergence):
+    """As `Convergence`, but around the median, and each forecast of the window must be in 0..100.
+
+    Its code counts three forecasts that are not a number as converged; here they are none, and never are.
+    """
+
+    def _centre(self, values: list[float]) -> float:
+        return median(values)
+
+    def _valid(self, forecasts: Forecasts) -> bool:
+        values = _forecasts_in_a_row(forecasts, limit=self.window)
+        return all(0.0 <= value <= 100.0 for value in values)

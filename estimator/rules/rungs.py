@@ -1,7 +1,6 @@
-"""Rule: at a rung, only the best of those that have reached it go on.
+"""Rules of successive halving: at a rung, only the best of the candidates that have reached it go on.
 
-This is the stopping form of asynchronous successive halving: nobody waits and nobody comes back. The forms that
-pause are in `pause_at_rungs` and in `estimator.promotions`.
+`Rungs` stops the others for good. `PauseAtRungs` pauses all; `estimator.promotions` says which go on.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from estimator.checks import require_positive
+from estimator.checks import require_count, require_positive
 from estimator.curve import SLACK, Curve
 from estimator.population import ALONE, Population
-from estimator.rules.base import Forecasts, Rule, go, stop
-from estimator.rules.milestones import progress_at
+from estimator.rules.base import Forecasts, Rule, go, pause, stop
+from estimator.rules.epoch_index import accuracies_at
 from estimator.values import Decision, Reason
 
-__all__ = ["Rung", "Rungs", "crossed", "require_rising"]
+__all__ = ["Bracket", "Brackets", "Cohort", "PauseAtRungs", "Rung", "Rungs", "require_rising"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +57,8 @@ class Rungs(Rule):
     def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
         forecast = forecasts[-1]
         decision = go(forecast)
-        for rung in crossed(self.rungs, curve):
-            reached = progress_at(rung.epoch, population.history)
+        for rung in _crossed(self.rungs, curve):
+            reached = accuracies_at(rung.epoch, population.history)
             reached.pop(population.candidate, None)
             num_better = sum(other.best > curve.best_accuracy for other in reached.values())
             numbers = (
@@ -74,7 +73,7 @@ class Rungs(Rule):
         return decision
 
 
-def crossed(rungs: Sequence[Rung], curve: Curve) -> list[Rung]:
+def _crossed(rungs: Sequence[Rung], curve: Curve) -> list[Rung]:
     """The rungs that the latest observation is the first to reach, lowest first."""
     before = float(curve.epochs[-2]) if len(curve) > 1 else 0.0
     return [rung for rung in rungs if before < rung.epoch - SLACK <= curve.last_epoch]
@@ -85,3 +84,62 @@ def require_rising(rungs: Sequence[Rung]) -> None:
     if any(later.epoch <= earlier.epoch for earlier, later in pairwise(rungs)):
         epochs = ", ".join(f"{rung.epoch:g}" for rung in rungs)
         raise ValueError(f"rungs at epochs {epochs} must rise")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bracket:
+    """So many candidates that begin together, and the rungs below the full budget that thin them out."""
+
+    num_candidates: int
+    rungs: tuple[Rung, ...]
+
+    def __post_init__(self) -> None:
+        require_count("num_candidates", self.num_candidates, minimum=1)
+        require_rising(self.rungs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cohort:
+    """The candidates, by number, that fill one bracket once."""
+
+    first: int
+    bracket: Bracket
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.first + self.bracket.num_candidates)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Brackets:
+    """Brackets that are filled one after the other by candidates 0, 1, 2, ..., and then again from the first."""
+
+    brackets: tuple[Bracket, ...]
+
+    def __post_init__(self) -> None:
+        if not self.brackets:
+            raise ValueError("brackets = () must be one or more")
+
+    def cohort(self, candidate: int) -> Cohort:
+        """Where the candidate of that number belongs."""
+        cycle = sum(bracket.num_candidates for bracket in self.brackets)
+        first = candidate - candidate % cycle
+        for bracket in self.brackets[:-1]:
+            if candidate < first + bracket.num_candidates:
+                return Cohort(first=first, bracket=bracket)
+            first += bracket.num_candidates
+        return Cohort(first=first, bracket=self.brackets[-1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PauseAtRungs(Rule):
+    """Pause at the first observation that reaches a rung of the candidate's bracket."""
+
+    brackets: Brackets
+
+    def decide(self, curve: Curve, forecasts: Forecasts, population: Population = ALONE) -> Decision:
+        forecast = forecasts[-1]
+        rungs = _crossed(self.brackets.cohort(population.candidate).bracket.rungs, curve)
+        if forecast is None or not rungs:
+            return go(forecast)
+        return pause(forecast, reason=Reason.RUNG, numbers=(("rung_epoch", rungs[-1].epoch),))

@@ -54,7 +54,7 @@ class Promoter:
         if decision is None or decision.reason is None:  # the promotion has no word on it
             reason, estimate, spread = Reason.BUDGET, _best(curve), math.nan
         else:
-            reason, estimate, spread = Reason(decision.reason), decision.estimate, decision.spread
+            reason, estimate, spread = decision.reason, decision.estimate, decision.spread
         return Outcome(
             candidate=number,
             attempt=self._state.entries[number].attempt,

@@ -169,7 +169,7 @@ class Judge:
         """One at most in an attempt: after it the trainer leaves, and rows that it had written change nothing."""
         if decision.reason is None or self._signalled is not None or self._mode is not Mode.STOP:
             return None
-        self._signalled = Signal(action=decision.action, reason=Reason(decision.reason))
+        self._signalled = Signal(action=decision.action, reason=decision.reason)
         return self._signalled
 
 

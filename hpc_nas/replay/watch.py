@@ -69,7 +69,7 @@ class Watch:
                 f"preset {self._engine.preset.name} stops candidate {self._curves.ids[self._index]} with "
                 f"estimate {decision.estimate} and reason {decision.reason}; a stop needs both"
             )
-        self._end(decision.estimate, decision.spread, reason=Reason(decision.reason), decision=decision)
+        self._end(decision.estimate, decision.spread, reason=decision.reason, decision=decision)
 
     def _end(self, estimate: float, spread: float, *, reason: Reason, decision: Decision) -> None:
         known = reason is not Reason.FULL_BUDGET and decision.forecast is not None

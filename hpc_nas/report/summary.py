@@ -86,7 +86,7 @@ class Resumptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Redraws:
-    """Draws that were thrown away before a candidate was found, and how many of them were beyond the constraints."""
+    """Draws that were rejected before a candidate was found, and how many of them were beyond the constraints."""
 
     draws: int
     beyond_limits: int

@@ -59,8 +59,8 @@ def summary_table(summary: Summary) -> RenderableType:
     if summary.reasons:
         table.add_row("reasons", _listed(summary.reasons))
     if beyond := summary.redraws.beyond_limits:
-        thrown_away = f"{summary.redraws.draws} draws thrown away, {beyond} of them beyond the constraints"
-        table.add_row("drawn again", thrown_away)
+        rejected = f"{summary.redraws.draws} draws rejected, {beyond} of them beyond the constraints"
+        table.add_row("drawn again", rejected)
     table.add_row("best", _best(summary))
     table.add_row("epochs", _epochs(summary))
     if summary.resumptions.pauses or summary.resumptions.from_checkpoints:

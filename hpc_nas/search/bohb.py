@@ -66,7 +66,7 @@ class _BOHB(Sampling):
         self._random_fraction = random_fraction
         self._n_ei_candidates = n_ei_candidates
         self._budgets = Budgets()
-        self._in_vain: list[Trial] = []
+        self._rejected: list[Trial] = []
 
     def sampler(self, seed: int) -> BaseSampler:
         model = self._budgets.highest(min_observations=self._min_observations)
@@ -81,13 +81,13 @@ class _BOHB(Sampling):
         )
         return _SamplerOfModel(tpe, model=model)
 
-    def discarded(self, trial: Trial) -> None:
-        self._in_vain.append(trial)
+    def rejected(self, trial: Trial) -> None:
+        self._rejected.append(trial)
         self._budgets.start(trial)
 
     def started(self, trial: Trial) -> None:
-        while self._in_vain:
-            self._budgets.leave(self._in_vain.pop())
+        while self._rejected:
+            self._budgets.leave(self._rejected.pop())
         self._budgets.start(trial)
 
     def paused(self, trial: Trial, *, epochs: float, accuracy: float) -> None:

@@ -26,13 +26,13 @@ def grid(context: SearchContext) -> Sampling:
     beyond the limits, and candidates of earlier campaigns. The order follows from the seed. Raises SpaceError for a
     space that is not finite.
     """
-    # Thrown away: a parameter without steps is found at validation.
+    # Its result is not used: a parameter without steps is found at validation.
     OptunaStrategy(_Grid(), context=context).ask(0)
     return _Grid()
 
 
 class _Grid(Sampling):
-    max_guided_redraws = math.inf  # a random draw would repeat a network; the sampler never insists on one
+    max_guided_draws = math.inf  # a random draw would repeat a network; the sampler never insists on one
 
     def __init__(self) -> None:
         self._num_seen = 0
@@ -53,7 +53,7 @@ class _Grid(Sampling):
             _require_steps(name, distribution)
 
     def num_repeated(self, candidate: Candidate) -> int:
-        """All: those in vain are in no ledger, and what is left depends on them."""
+        """All: rejected draws are in no ledger, and what is left depends on them."""
         return candidate.redraws
 
     @property

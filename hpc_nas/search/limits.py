@@ -13,7 +13,7 @@ from hpc_nas.search.sampling import SearchContext
 from hpc_nas.spaces.description import Description
 from hpc_nas.spaces.space import CollapsedShape
 
-__all__ = ["NO_LIMITS", "BeyondLimits", "InVain", "Limits", "no_network"]
+__all__ = ["NO_LIMITS", "BeyondLimits", "Limits", "RejectedDraws", "no_network"]
 
 MIB = 2**20
 
@@ -56,8 +56,8 @@ NO_LIMITS = Limits()
 
 
 @dataclass
-class InVain:
-    """Draws that were thrown away for one candidate, and why."""
+class RejectedDraws:
+    """The draws that were rejected for one candidate, and why."""
 
     num_beyond_limits: int = 0
     num_repeated: int = 0
@@ -90,11 +90,11 @@ class InVain:
         return f"{what} {times} ({nearest.allowed:,} allowed, {nearest.seen:,} at least)"
 
 
-def no_network(context: SearchContext, in_vain: InVain, *, number: int) -> SpaceError:
+def no_network(context: SearchContext, rejected: RejectedDraws, *, number: int) -> SpaceError:
     """What is said when draws for a candidate are given up."""
     return SpaceError(
-        f"space {context.space.name!r}: no network for {context.problem} in {len(in_vain)} draws of candidate "
-        f"{number}; in vain: {in_vain}. Loosen these limits under [space] or [constraints]"
+        f"space {context.space.name!r}: no network for {context.problem} in {len(rejected)} draws of candidate "
+        f"{number}; rejected: {rejected}. Loosen these limits under [space] or [constraints]"
     )
 
 

@@ -25,7 +25,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState, create_trial
 
 from hpc_nas.errors import SpaceError
-from hpc_nas.search.limits import NO_LIMITS, InVain, Limits, no_network
+from hpc_nas.search.limits import NO_LIMITS, Limits, RejectedDraws, no_network
 from hpc_nas.search.repeats import Repeats
 from hpc_nas.search.sampling import Sampling, SearchContext
 from hpc_nas.search.seeding import candidate_seed, draw_seed
@@ -52,10 +52,10 @@ class OptunaStrategy(Strategy):
         context: SearchContext,
         limits: Limits = NO_LIMITS,
         trains_repeats: bool = False,
-        max_redraws: int = 1000,
+        max_rejected: int = 1000,
         patience_s: float = math.inf,
     ) -> None:
-        """After `max_redraws` draws in vain for one candidate, or `patience_s`, there is taken to be no network.
+        """After `max_rejected` rejected draws for one candidate, or `patience_s`, the space is taken to be empty.
 
         `trains_repeats`: a network that was drawn before counts like any other.
         """
@@ -64,7 +64,7 @@ class OptunaStrategy(Strategy):
         self._limits = limits
         self._trains_repeats = trains_repeats
         self._repeats = Repeats()
-        self._max_redraws = max_redraws
+        self._max_rejected = max_rejected
         self._patience_s = patience_s
         self._known: set[int] = set()
         self._num_learnt = 0
@@ -87,25 +87,27 @@ class OptunaStrategy(Strategy):
 
     def ask(self, number: int) -> Candidate:
         self._claim(number)
-        in_vain, thrown_away = InVain(), list[Trial]()
+        rejected, rejected_trials = RejectedDraws(), list[Trial]()
         end_s = time.monotonic() + self._patience_s
         try:
             while (
-                len(thrown_away) <= self._max_redraws and time.monotonic() < end_s and not self._is_exhausted
+                len(rejected_trials) <= self._max_rejected
+                and time.monotonic() < end_s
+                and not self._is_exhausted
             ):
-                insists = in_vain.num_repeated >= _MAX_GUIDED_REPEATS
-                trial = self._begin_draw(number, redraw=len(thrown_away), guided=not insists)
+                insists = rejected.num_repeated >= _MAX_GUIDED_REPEATS
+                trial = self._begin_draw(number, redraw=len(rejected_trials), guided=not insists)
                 try:
-                    check = None if self._may_repeat(in_vain) else self._repeats.check
+                    check = None if self._may_repeat(rejected) else self._repeats.check
                     description = self._draw(trial, check=check)
                 except CollapsedShape as error:
-                    in_vain.add(error)
-                    thrown_away.append(trial)
+                    rejected.add(error)
+                    rejected_trials.append(trial)
                     with _quiet():
-                        self._sampling.discarded(trial)
+                        self._sampling.rejected(trial)
                     continue
                 except SpaceError:
-                    thrown_away.append(trial)
+                    rejected_trials.append(trial)
                     raise
                 self._start(trial, number)
                 return Candidate(
@@ -115,14 +117,14 @@ class OptunaStrategy(Strategy):
                     num_parameters=description.num_parameters,
                     num_layers=description.num_layers,
                     macs=description.macs,
-                    redraws=len(in_vain),
-                    beyond_limits=in_vain.num_beyond_limits,
+                    redraws=len(rejected),
+                    beyond_limits=rejected.num_beyond_limits,
                 )
         finally:
             with _quiet():
-                for trial in thrown_away:
+                for trial in rejected_trials:
                     self._study.tell(trial, state=TrialState.FAIL)
-        none_found = no_network(self._context, in_vain, number=number)
+        none_found = no_network(self._context, rejected, number=number)
         # One that has given candidates before has an end; one that gives none at all is a mistake.
         raise NothingLeft(str(none_found)) if self._is_exhausted and len(self._known) > 1 else none_found
 
@@ -141,7 +143,7 @@ class OptunaStrategy(Strategy):
         space, problem = self._context.space, self._context.problem
         distributions = space.distributions(candidate.parameters, problem)
         for redraw in range(self._sampling.num_repeated(candidate)):
-            self._draw_in_vain(candidate.number, redraw=redraw)
+            self._repeat_rejected_draw(candidate.number, redraw=redraw)
         with _quiet():
             self._study.sampler = RandomSampler(seed=0)  # draws nothing: every parameter is given
             self._study.enqueue_trial(candidate.parameters)
@@ -175,25 +177,25 @@ class OptunaStrategy(Strategy):
         self._sampling.check(trial)
         return description
 
-    def _may_repeat(self, in_vain: InVain) -> bool:
+    def _may_repeat(self, rejected: RejectedDraws) -> bool:
         """Also where few draws give any network at all: half of them are left to find one, a known one if need be."""
         return (
             self._trains_repeats
-            or in_vain.num_repeated >= _MAX_REPEATS
-            or len(in_vain) >= self._max_redraws // 2
+            or rejected.num_repeated >= _MAX_REPEATS
+            or len(rejected) >= self._max_rejected // 2
         )
 
     def _begin_draw(self, number: int, *, redraw: int, guided: bool = True) -> Trial:
         seed = draw_seed(self._context.seed, number, redraw, num_learnt=self._num_learnt)
-        guided = guided and redraw <= self._sampling.max_guided_redraws
+        guided = guided and redraw <= self._sampling.max_guided_draws
         with _quiet():
             self._study.sampler = self._sampling.sampler(seed) if guided else RandomSampler(seed=seed)
             trial = self._study.ask()
         trial.set_user_attr("drawn_for", number)
         return trial
 
-    def _draw_in_vain(self, number: int, *, redraw: int) -> None:
-        """Make a draw again whose trial the ledger does not hold."""
+    def _repeat_rejected_draw(self, number: int, *, redraw: int) -> None:
+        """Repeat a rejected draw, which is not in the ledger."""
         trial = self._begin_draw(number, redraw=redraw)
         with suppress(CollapsedShape):
             self._draw(trial)

@@ -37,8 +37,8 @@ class Sampling(ABC):
     """
 
     objectives: tuple[Objective, ...] = (ESTIMATE,)
-    max_guided_redraws: float = 20
-    """Draws in vain for one candidate; the next ones are random, since a sampler may insist on what collapses."""
+    max_guided_draws: float = 20
+    """After so many rejected draws for one candidate, draws are random: a sampler may insist on what collapses."""
 
     def attach(self, study: Study) -> None:  # noqa: B027  # most find it in each draw
         """The study of all draws, before the first of them: to look at only."""
@@ -57,8 +57,8 @@ class Sampling(ABC):
         SpaceError where the sampling can't work on the space; repeats are the strategy's affair.
         """
 
-    def discarded(self, trial: Trial) -> None:  # noqa: B027  # most find it in the study: it is RUNNING
-        """A draw was in vain. Until its candidate is found it may count as a bad one; then it has no effect."""
+    def rejected(self, trial: Trial) -> None:  # noqa: B027  # most find it in the study: it is RUNNING
+        """A draw was rejected. Until its candidate is found it may count as a bad one; then it has no effect."""
 
     def started(self, trial: Trial) -> None:  # noqa: B027  # most need not know
         """A drawn or restored candidate is in flight from now on; `told` hears of its end."""
@@ -67,7 +67,7 @@ class Sampling(ABC):
         """A candidate in flight was set aside after `epochs`, its best accuracy (percent) known; it may go on."""
 
     def num_repeated(self, candidate: Candidate) -> int:
-        """How many of the draws in vain before a restored candidate must be made again: the later ones rest on them."""
+        """How many of the rejected draws before a restored candidate must be repeated: later ones rest on them."""
         return 0
 
     @property

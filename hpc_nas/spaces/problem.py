@@ -37,7 +37,7 @@ class Problem(BaseModel):
 
 
 class TextProblem(BaseModel):
-    """A text whose next token, word or character, is to be foretold.
+    """A text whose next token, word or character, is to be predicted.
 
     `sequence_length` tokens are a sample: so far back reaches the gradient, while the state of a network is carried on.
     """

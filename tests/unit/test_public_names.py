@@ -19,6 +19,7 @@ PUBLIC = {
         *("Action", "Curve", "Decision", "Engine", "Estimate", "Forecast", "InvalidObservation", "Preset"),
         *("Described", "Ended", "Event", "History", "Member", "MirroredHistory", "Observed", "Population"),
         *("Promotion", "Reason", "Resumed", "Source", "Standing", "preset", "presets"),
+        *("RULE_REASONS", "Forecaster", "Forecasts", "Rule", "Training", "go", "pause", "stop"),
     },
     "hpc_nas.configuration": {
         *("CampaignSection", "Configuration", "ConstraintsSection", "DataSection", "DeviceVariable"),

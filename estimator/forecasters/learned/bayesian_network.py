@@ -9,12 +9,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from estimator.checks import require_count, require_positive
-from estimator.curve import Curve
-from estimator.forecasters.base import Forecaster
-from estimator.forecasters.best_so_far import BestSoFar
-from estimator.forecasters.learned.curve_matrix import Array, CurveMatrix
+from estimator.curve import Array, Curve
+from estimator.forecasters.base import BestSoFar, Forecaster
+from estimator.forecasters.learned.curve_matrix import CurveMatrix, curve_features, signal_features
 from estimator.forecasters.learned.finished_curves import first_finished_curves
-from estimator.forecasters.learned.gain_features import curve_features, signal_features
 from estimator.forecasters.learned.network_ensemble import Ensemble, Rows, train
 from estimator.forecasters.learned.remaining_gain import forecast_of_gain
 from estimator.forecasters.learned.ridge import CLIP, FLAT, NORMAL_OVER_ABSOLUTE

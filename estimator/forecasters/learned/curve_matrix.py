@@ -1,23 +1,31 @@
-"""Learning curves side by side: matrices that answer "what was known at epoch t?" for all of them at once."""
+"""Learning curves side by side: what was known of all of them at an epoch, and the features of a regression.
+
+Features are on the scale of scores (see `score_of`), and relative to the best score so far, so that curves that differ
+by a factor of the error look alike: level, distances of the latest accuracy and of the mean from the best, recent gains
+(docs/science.md, "Learning from finished curves").
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.curve import SLACK, Curve
+from estimator.curve import SLACK, Array, Curve
 
-__all__ = ["Array", "CurveMatrix", "Series", "accuracy_of", "score_of"]
-
-Array: TypeAlias = NDArray[np.float64]
+__all__ = ["CurveMatrix", "Series", "accuracy_of", "curve_features", "score_of", "signal_features"]
 
 LOWEST_LOSS, HIGHEST_LOSS = 1e-6, 1e3
-"""Training losses are clipped to these, so that one extreme loss is not all that a regression sees."""
+"""Training losses are clipped to these, so that one extreme loss does not dominate a regression."""
+
+WINDOW = 3
+"""Observations in a mean of the latest ones."""
+
+STEPS = 4
+"""Observations by which the longest gain looks back."""
 
 
 def score_of(accuracy: Array) -> Array:
@@ -119,3 +127,38 @@ def _training_loss(losses: Array) -> Array:
     signal = -np.log(np.clip(losses, LOWEST_LOSS, HIGHEST_LOSS))
     signal[~np.isfinite(losses)] = np.nan
     return signal
+
+
+def curve_features(curves: CurveMatrix, epoch: float) -> tuple[Array, Array]:
+    """Seven features of each curve at `epoch`, [n, 7], and the highest score up to there, [n].
+
+    A curve counts with its latest observation at or before `epoch`, or its first where there is none yet.
+    """
+    count = np.maximum(curves.num_observed(epoch), 1)
+    last = count - 1
+    first = np.zeros_like(last)
+    best = curves.best_at(last)
+    half = np.maximum(curves.num_observed(epoch / 2.0) - 1, 0)
+    columns = (
+        best,
+        curves.scores.at(last) - best,
+        curves.scores.mean(first, count) - best,
+        best - curves.best_at(half),
+        best - curves.best_at(np.maximum(last - 1, 0)),
+        curves.scores.mean(np.maximum(count - WINDOW, 0), count) - best,
+        best - curves.best_at(np.maximum(last - STEPS, 0)),
+    )
+    return np.column_stack(columns), best
+
+
+def signal_features(curves: CurveMatrix, signal: Series, epoch: float) -> Array:
+    """Two features of a training signal at `epoch`, [n, 2]; NaN where it is not known all the way.
+
+    How far training is ahead of the best validation, and how far it has come. (Its level, its mean and that of
+    the latest half as well, as in the prototype, gave larger errors on all three recorded sets that have one.)
+    """
+    count = np.maximum(curves.num_observed(epoch), 1)
+    last = count - 1
+    latest = signal.at(last)
+    known = np.where(np.isfinite(signal.sums[np.arange(len(count)), count]), latest, np.nan)
+    return np.column_stack((known - curves.best_at(last), known - signal.at(np.zeros_like(last))))

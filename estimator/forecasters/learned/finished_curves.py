@@ -1,23 +1,26 @@
-"""The finished curves that a candidate's forecast may learn from, and the models kept for them.
+"""The finished curves that forecasts learn from, the models kept for them, and estimates of all other candidates.
 
-Which candidates are finished is not chosen at random once a rule stops some: those that it lets through look
-better *at the checkpoints where it decided*. A regression on the curve so far takes what it decided by into
-account, so it stays about right where finished curves are, and extrapolates where none survive; intervals there
-are too narrow, if anything. Audited candidates, finished whatever was decided, are the unbiased sample.
+Finished candidates are no random sample once a rule stops some: those that it lets through look better at the
+checkpoints where it decided. A regression on the curve so far accounts for what the rule decided by, so it stays about
+right where there are finished curves, and extrapolates where there are none; intervals there are rather too narrow.
+Audited candidates, trained to the end whatever was decided, are the unbiased sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from estimator.curve import Curve
+import numpy as np
+
+from estimator.curve import Array, Curve
+from estimator.forecasters.base import Forecaster
 from estimator.forecasters.learned.curve_matrix import CurveMatrix
 from estimator.history import Member, Standing
 from estimator.population import Population
 
-__all__ = ["FinishedCurves", "finished_curves", "first_finished_curves"]
+__all__ = ["FinishedCurves", "estimates_of_others", "finished_curves", "first_finished_curves"]
 
 _Model = TypeVar("_Model")
 
@@ -78,3 +81,36 @@ def _finished_others(population: Population) -> tuple[Member, ...]:
     if judged is None or judged.standing is not Standing.FINISHED:
         return members
     return tuple(member for member in members if member.candidate != population.candidate)
+
+
+_Known: TypeAlias = dict[int, tuple[Curve, int, float]]
+"""By candidate: the curve and the number of its observations that an estimate rests on, and the estimate."""
+
+
+def estimates_of_others(population: Population, forecaster: Forecaster) -> Array:
+    """Accuracies at the full budget, percent, of all others that have one, in the order of their first event.
+
+    A finished one counts with the best of its curve; a stopped, paused or running one with the forecast from
+    all of its curve. `forecaster` must rest on a curve and the finished ones alone: an estimate is made again
+    only when one of these has changed.
+    """
+    history = population.history
+    members = finished_curves(population).members
+    known: _Known = history.recall(("estimates", forecaster), members, dict)
+    values = [_estimate(member, population, forecaster, known) for member in population.others]
+    estimates = np.array(values, dtype=np.float64)
+    return estimates[np.isfinite(estimates)]
+
+
+def _estimate(member: Member, population: Population, forecaster: Forecaster, known: _Known) -> float:
+    """NaN where there is none."""
+    if member.standing is Standing.FINISHED:
+        return member.curve.best_accuracy
+    curve, length = member.curve, len(member.curve)
+    before = known.get(member.candidate)
+    if before is not None and before[0] is curve and before[1] == length:
+        return before[2]
+    forecast = forecaster.forecast(curve, Population(history=population.history, candidate=member.candidate))
+    value = np.nan if forecast is None else forecast.value
+    known[member.candidate] = (curve, length, value)
+    return value

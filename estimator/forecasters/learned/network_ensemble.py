@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 
 __all__ = ["Ensemble", "Rows", "train"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from estimator.checks import require_count, require_positive
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 
 __all__ = [
     "FittedRegression",

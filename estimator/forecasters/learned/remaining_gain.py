@@ -1,4 +1,4 @@
-"""Forecaster: the gain that remains, learned from the finished curves of the same search (ESTIMATORS.md, 3)."""
+"""Forecaster: the remaining gain, learned from finished curves of the same search (docs/science.md)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from estimator.checks import require_count, require_positive
-from estimator.curve import Curve
-from estimator.forecasters.base import Forecaster
-from estimator.forecasters.best_so_far import BestSoFar
-from estimator.forecasters.learned.curve_matrix import Array, CurveMatrix, accuracy_of
+from estimator.curve import Array, Curve
+from estimator.forecasters.base import BestSoFar, Forecaster
+from estimator.forecasters.learned.curve_matrix import (
+    CurveMatrix,
+    accuracy_of,
+    curve_features,
+    signal_features,
+)
 from estimator.forecasters.learned.finished_curves import FinishedCurves, finished_curves
-from estimator.forecasters.learned.gain_features import curve_features, signal_features
 from estimator.forecasters.learned.ridge import Ridge
 from estimator.population import ALONE, Population
 from estimator.values import Forecast

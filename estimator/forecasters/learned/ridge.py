@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 
 __all__ = ["Ridge"]
 

@@ -9,15 +9,14 @@ import numpy as np
 
 from estimator.checks import require_count
 from estimator.curve import Curve
-from estimator.forecasters.base import Forecaster
-from estimator.forecasters.best_so_far import BestSoFar
+from estimator.forecasters.base import BestSoFar, Forecaster
 from estimator.forecasters.learned.finished_curves import FinishedCurves, first_finished_curves
-from estimator.forecasters.learned.lessons import (
-    Lessons,
+from estimator.forecasters.learned.regression_data import (
+    RegressionData,
     common_names,
     curve_row,
-    lessons_of,
     observed_epochs,
+    regression_data,
 )
 from estimator.forecasters.learned.regressors import (
     FittedRegression,
@@ -87,15 +86,15 @@ class SequentialRegression(Forecaster):
     def _fit(
         self, finished: FinishedCurves, curve: Curve, others: tuple[Numbers, ...], names: tuple[str, ...]
     ) -> SequentialModel:
-        lessons = lessons_of(finished.curves, observed_epochs(curve), described=others, names=names)
-        return fit_length(lessons, regression=self.regression, hyperparameters=self.hyperparameters)
+        data = regression_data(finished.curves, observed_epochs(curve), described=others, names=names)
+        return fit_length(data, regression=self.regression, hyperparameters=self.hyperparameters)
 
 
 def fit_length(
-    lessons: Lessons, *, regression: Regression, hyperparameters: Hyperparameters
+    data: RegressionData, *, regression: Regression, hyperparameters: Hyperparameters
 ) -> SequentialModel:
     """The model of one observed length, with its spread by folds."""
-    features, accuracies = lessons.features, lessons.accuracies
+    features, accuracies = data.features, data.accuracies
     fitted = fit_regression(regression, features, accuracies, hyperparameters=hyperparameters)
     if regression is Regression.FOREST:
         residuals = out_of_bag_residuals(fitted, accuracies)

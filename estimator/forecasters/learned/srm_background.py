@@ -11,7 +11,7 @@ import numpy as np
 
 from estimator.checks import require_count
 from estimator.curve import Curve
-from estimator.forecasters.learned.lessons import Lessons, common_names, lessons_of
+from estimator.forecasters.learned.regression_data import RegressionData, common_names, regression_data
 from estimator.forecasters.learned.regressors import Hyperparameters, Regression, fold_residuals
 from estimator.values import Numbers
 
@@ -42,15 +42,15 @@ def tune(
     `described` gives their further features. The trials begin with the defaults, so what is returned is never
     worse than these over the same folds. OLS has none: it returns the defaults at once.
     """
-    lessons = _lessons(curves, length, described)
+    data = _data(curves, length, described)
     require_count("num_trials", num_trials, minimum=1)
     require_count("num_folds", num_folds, minimum=2)
     if regression is Regression.OLS:
         return Hyperparameters()
     draw = np.random.default_rng(seed)
     trials = [Hyperparameters()]
-    trials += [_drawn(draw, num_features=lessons.features.shape[1]) for _ in range(num_trials - 1)]
-    errors = [_error(lessons, regression, trial, num_folds) for trial in trials]
+    trials += [_drawn(draw, num_features=data.features.shape[1]) for _ in range(num_trials - 1)]
+    errors = [_error(data, regression, trial, num_folds) for trial in trials]
     return trials[int(np.argmin(errors))]
 
 
@@ -63,11 +63,11 @@ def leave_one_out_spread(
     described: Sequence[Numbers] = (),
 ) -> float:
     """The standard deviation, in points, of forecasts of each curve from all others (section 3)."""
-    lessons = _lessons(curves, length, described)
-    return float(np.sqrt(_error(lessons, regression, hyperparameters, len(curves))))
+    data = _data(curves, length, described)
+    return float(np.sqrt(_error(data, regression, hyperparameters, len(curves))))
 
 
-def _lessons(curves: Sequence[Curve], length: int, described: Sequence[Numbers]) -> Lessons:
+def _data(curves: Sequence[Curve], length: int, described: Sequence[Numbers]) -> RegressionData:
     require_count("number of curves", len(curves), minimum=4)
     require_count("length", length, minimum=1)
     if length > len(curves[0]):
@@ -75,7 +75,7 @@ def _lessons(curves: Sequence[Curve], length: int, described: Sequence[Numbers])
             f"length = {length} is more than the {len(curves[0])} observations of the first curve"
         )
     names = common_names(described)
-    return lessons_of(curves, curves[0].epochs[:length], described=described, names=names)
+    return regression_data(curves, curves[0].epochs[:length], described=described, names=names)
 
 
 def _drawn(draw: np.random.Generator, *, num_features: int) -> Hyperparameters:
@@ -96,8 +96,8 @@ def _log_uniform(draw: np.random.Generator, limits: tuple[float, float]) -> floa
     return float(np.exp(draw.uniform(*np.log(limits))))
 
 
-def _error(lessons: Lessons, regression: Regression, trial: Hyperparameters, num_folds: int) -> float:
+def _error(data: RegressionData, regression: Regression, trial: Hyperparameters, num_folds: int) -> float:
     residuals = fold_residuals(
-        regression, lessons.features, lessons.accuracies, hyperparameters=trial, num_folds=num_folds
+        regression, data.features, data.accuracies, hyperparameters=trial, num_folds=num_folds
     )
     return float(np.mean(residuals**2))

@@ -14,17 +14,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from estimator.curve import SLACK, Curve
+from estimator.curve import SLACK, Array, Curve
 from estimator.forecasters.base import Forecaster
-from estimator.forecasters.learned.curve_matrix import Array
 from estimator.history import Member
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
-__all__ = ["RankedSignal", "Signal"]
+__all__ = ["RankedSignal", "RankingSignal"]
 
 
-class Signal(StrEnum):
+class RankingSignal(StrEnum):
     """What ranks candidates that have been trained for as many epochs."""
 
     BEST = "best"  # the highest validation accuracy so far
@@ -44,31 +43,33 @@ class RankedSignal(Forecaster):
     """
 
     alone: ClassVar[bool] = False
-    signal: Signal = Signal.BLEND
+    signal: RankingSignal = RankingSignal.BLEND
 
     def forecast(self, curve: Curve, population: Population = ALONE) -> Forecast | None:
         if not len(curve):
             return None
-        value = self._value(curve, population) if self.signal is not Signal.BEST else curve.best_accuracy
+        value = (
+            self._value(curve, population) if self.signal is not RankingSignal.BEST else curve.best_accuracy
+        )
         return Forecast(value=value, spread=math.nan, at_max_epochs=value, num_points=len(curve))
 
     def _value(self, curve: Curve, population: Population) -> float:
-        own = _Progress.of(curve)
+        own = _RunningTotals.of(curve)
         epoch, best, summed = curve.last_epoch, curve.best_accuracy, float(own.losses[-1])
-        known: dict[int, _Progress] = population.history.recall("signals of members", None, dict)
-        pairs = [_progress(member, known).at(epoch) for member in population.others]
+        known: dict[int, _RunningTotals] = population.history.recall("signals of members", None, dict)
+        pairs = [_running_totals(member, known).at(epoch) for member in population.others]
         others = np.array([pair for pair in pairs if pair is not None], dtype=np.float64).reshape(-1, 2)
         others = others[np.isfinite(others[:, 1])]
         if not (math.isfinite(summed) and len(others)):
             return best
         rank = _share_below(-summed, -others[:, 1])
-        if self.signal is Signal.BLEND:
+        if self.signal is RankingSignal.BLEND:
             rank = (rank + _share_below(best, others[:, 0])) / 2.0
         return float(np.quantile(np.append(others[:, 0], best), rank))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Progress:
+class _RunningTotals:
     """The first `length` observations of a curve: best accuracy and sum of training losses at each."""
 
     curve: Curve
@@ -78,7 +79,7 @@ class _Progress:
     losses: Array  # loss times epochs, summed; not finite from the first one on that is not
 
     @classmethod
-    def of(cls, curve: Curve) -> _Progress:
+    def of(cls, curve: Curve) -> _RunningTotals:
         with np.errstate(over="ignore", invalid="ignore"):  # losses of 1e308, or infinite ones of both signs
             losses = np.cumsum(curve.train_loss * np.diff(curve.epochs, prepend=0.0))
         best = np.maximum.accumulate(curve.val_accuracy)
@@ -92,13 +93,13 @@ class _Progress:
         return float(self.best[index]), float(self.losses[index])
 
 
-def _progress(member: Member, known: dict[int, _Progress]) -> _Progress:
+def _running_totals(member: Member, known: dict[int, _RunningTotals]) -> _RunningTotals:
     """That of a member, made again only if its curve has grown."""
     before = known.get(member.candidate)
     if before is not None and before.curve is member.curve and before.length == len(member.curve):
         return before
-    known[member.candidate] = progress = _Progress.of(member.curve)
-    return progress
+    known[member.candidate] = totals = _RunningTotals.of(member.curve)
+    return totals
 
 
 def _share_below(value: float, others: Array) -> float:

@@ -15,8 +15,8 @@ from estimator.checks import require_count, require_positive
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
 from estimator.forecasters.exponential import LOWEST, Target
+from estimator.forecasters.separable.bank import final_accuracy
 from estimator.forecasters.separable.least_squares import fit_curves
-from estimator.forecasters.separable.posterior import outlook
 from estimator.population import ALONE, Population
 from estimator.values import Forecast
 
@@ -57,7 +57,7 @@ class SeparableExponential(Forecaster):
         if not (math.isfinite(asymptote) and math.isfinite(at_end)):
             return None
         value = asymptote if self.target is Target.ASYMPTOTE else at_end
-        final = outlook(("exp3",), curve.epochs, curve.val_accuracy, max_epochs=self.max_epochs)
+        final = final_accuracy(("exp3",), curve.epochs, curve.val_accuracy, max_epochs=self.max_epochs)
         return Forecast(
             value=value,
             spread=math.hypot(final.spread, final.mean - value),

@@ -17,7 +17,7 @@ from itertools import product
 
 import numpy as np
 
-from estimator.forecasters.separable.thinning import Array
+from estimator.curve import Array
 
 __all__ = ["DISTINCT", "FAMILIES", "Design", "Family", "design_of"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.forecasters.separable.rate_grid import RateGrid, best_on_grid, rate_grid
+from estimator.curve import Array
+from estimator.forecasters.separable.rate_grid import RateGrid, averaged, best_on_grid, rate_grid
 from estimator.forecasters.separable.rate_search import Problem, search
-from estimator.forecasters.separable.thinning import Array, averaged
 
 __all__ = ["ExponentialFits", "fit_curves", "fit_prefixes"]
 

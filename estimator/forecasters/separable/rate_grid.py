@@ -1,4 +1,4 @@
-"""The grid of rates for the exponential's least squares: which of them fits each curve best."""
+"""The grid of rates for the exponential's least squares: which rate fits each curve best; averages of long curves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.forecasters.separable.thinning import Array
+from estimator.curve import Array
 
-__all__ = ["RateGrid", "best_on_grid", "rate_grid"]
+__all__ = ["RateGrid", "averaged", "best_on_grid", "rate_grid"]
 
 NUM_FLAT, NUM_CURVED = 7, 57
 """Rates of the grid on which the curve is all but a straight line, and of the rest."""
@@ -99,3 +99,13 @@ def _grid_sums(covariance: Array, *, grid: RateGrid, lowest: Array, highest: Arr
     offset *= grid.points
     result += offset
     return result
+
+
+def averaged(x: Array, accuracies: Array, *, limit: int) -> tuple[Array, Array]:
+    """Neighbours averaged, so that at most `limit` remain of x [T] and of accuracies [n, T]."""
+    group = -(-len(x) // limit)
+    if group == 1:
+        return x, accuracies
+    starts = np.arange(0, len(x), group)
+    sizes = np.diff(np.append(starts, len(x)))
+    return np.add.reduceat(x, starts) / sizes, np.add.reduceat(accuracies, starts, axis=1) / sizes

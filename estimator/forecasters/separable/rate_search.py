@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.forecasters.separable.thinning import Array
+from estimator.curve import Array
 
 __all__ = ["Problem", "search"]
 

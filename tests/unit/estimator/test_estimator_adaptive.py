@@ -1,4 +1,4 @@
-"""`adaptive`: levels, portraits, posterior, selection, worth, and what the presets make of recorded curves."""
+"""`adaptive`: levels, features, posterior, selection, knowledge gradient, and the presets on recorded curves."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from estimator import (
     Standing,
     preset,
 )
-from estimator.adaptive.field import Album, Field
+from estimator.adaptive.features import FeatureStore, PopulationFeatures, extract_features
+from estimator.adaptive.knowledge_gradient import gradient_for_best, gradient_for_selection
 from estimator.adaptive.levels import Levels
-from estimator.adaptive.outlook import NUM_IN_FULL, final_outlook, outlook_of
-from estimator.adaptive.portrait import draw_portrait
-from estimator.adaptive.posterior import Posterior, posterior_of, posterior_of_newcomer
-from estimator.adaptive.selection import select
-from estimator.adaptive.worth import worth_for_best, worth_for_selection
+from estimator.adaptive.population_posterior import (
+    NUM_IN_FULL,
+    final_population_posterior,
+    population_posterior,
+    select,
+)
+from estimator.adaptive.posterior import Posterior, posterior_of_candidate, posterior_of_population
 from hpc_nas.records.curve_file import load_curve_sets
 from hpc_nas.records.curve_set import CurveSet
 from hpc_nas.replay.score import score
@@ -62,17 +65,17 @@ def history_of(lengths: Sequence[int], *, finals: Sequence[float]) -> History:
     return history
 
 
-def field_at_end(history: History) -> Field:
-    album = Album(LEVELS)
-    album.advance(history, version=history.version)
-    return album.field()
+def features_at_end(history: History) -> PopulationFeatures:
+    store = FeatureStore(LEVELS)
+    store.advance(history, version=history.version)
+    return store.population_features()
 
 
 FINALS = np.linspace(40.0, 95.0, 24).tolist()
 MIXED = history_of([20 if number % 4 == 0 else (2, 4, 8)[number % 3] for number in range(24)], finals=FINALS)
 
 
-# --- levels and portraits
+# --- levels and features
 
 
 def test_levels_are_whole_intervals_and_end_at_the_full_budget() -> None:
@@ -83,81 +86,81 @@ def test_levels_are_whole_intervals_and_end_at_the_full_budget() -> None:
     assert LEVELS.reached_by(99.0) == len(LEVELS) - 1
 
 
-def test_a_portrait_does_not_see_what_came_later() -> None:
+def test_features_do_not_see_what_came_later() -> None:
     accuracies = rising(80.0, length=20, seed=1)
-    early = draw_portrait(curve_of(accuracies), LEVELS, length=4)
+    early = extract_features(curve_of(accuracies), LEVELS, length=4)
     assert early.level == 3
     np.testing.assert_array_equal(
-        early.features, draw_portrait(curve_of(accuracies[:4]), LEVELS, length=4).features
+        early.validation, extract_features(curve_of(accuracies[:4]), LEVELS, length=4).validation
     )
-    assert np.isnan(early.features[4:]).all()
+    assert np.isnan(early.validation[4:]).all()
 
 
-def test_a_loss_that_is_not_finite_leaves_a_finite_portrait() -> None:
+def test_a_loss_that_is_not_finite_leaves_a_finite_features() -> None:
     losses = [2.0, float("inf"), float("nan"), 1.0]
-    portrait = draw_portrait(curve_of([10.0, 20.0, 30.0, 40.0], train_loss=losses), LEVELS, length=4)
-    assert np.isfinite(portrait.signals[: portrait.level + 1]).all()
+    features = extract_features(curve_of([10.0, 20.0, 30.0, 40.0], train_loss=losses), LEVELS, length=4)
+    assert np.isfinite(features.training[: features.level + 1]).all()
 
 
-# --- the field
+# --- features of the population
 
 
 def test_the_training_signal_counts_only_if_all_have_it() -> None:
     history = History()
     for number, loss in ((0, 1.0), (1, 0.5)):
         history.apply(Observed(candidate=number, epoch=0.5, val_accuracy=20.0, train_loss=loss))
-    assert field_at_end(history).features.shape[2] == 11
+    assert features_at_end(history).values.shape[2] == 11
     history.apply(Observed(candidate=2, epoch=0.5, val_accuracy=20.0))
-    assert field_at_end(history).features.shape[2] == 7
+    assert features_at_end(history).values.shape[2] == 7
 
 
-def test_failed_and_lost_candidates_leave_the_field() -> None:
+def test_failed_and_lost_candidates_are_left_out() -> None:
     history = history_of([4, 4, 4], finals=[50.0, 60.0, 70.0])
     history.apply(Ended(candidate=0, standing=Standing.FAILED))
     history.apply(Ended(candidate=2, standing=Standing.LOST))
-    assert field_at_end(history).numbers.tolist() == [1]
+    assert features_at_end(history).numbers.tolist() == [1]
     history.apply(Observed(candidate=0, epoch=9.5, val_accuracy=44.0))
     history.apply(Observed(candidate=2, epoch=0.5, val_accuracy=33.0))
-    field = field_at_end(history)
-    assert field.numbers.tolist() == [1, 2]
-    assert field.level.tolist() == [3, 0]
+    population = features_at_end(history)
+    assert population.numbers.tolist() == [1, 2]
+    assert population.level.tolist() == [3, 0]
 
 
-def test_a_candidate_that_is_only_described_is_not_in_the_field() -> None:
+def test_a_candidate_that_is_only_described_is_not_in_the_population() -> None:
     history = history_of([4], finals=[50.0])
     history.apply(Described(candidate=9, features=(("layers", 2.0),)))
-    assert field_at_end(history).numbers.tolist() == [0]
+    assert features_at_end(history).numbers.tolist() == [0]
 
 
-def test_an_album_brought_forward_equals_one_drawn_at_once() -> None:
-    stepwise = Album(LEVELS)
+def test_a_store_updated_in_steps_equals_one_filled_at_once() -> None:
+    stepwise = FeatureStore(LEVELS)
     for version in range(0, MIXED.version, 7):
         stepwise.advance(MIXED, version=version)
     stepwise.advance(MIXED, version=MIXED.version)
-    np.testing.assert_array_equal(stepwise.field().features, field_at_end(MIXED).features)
+    np.testing.assert_array_equal(stepwise.population_features().values, features_at_end(MIXED).values)
 
 
 # --- the posterior
 
 
 def test_finished_candidates_are_known_and_the_others_lie_above_their_best() -> None:
-    field = field_at_end(MIXED)
-    posterior = posterior_of(field)
-    finished = field.finished
-    np.testing.assert_array_equal(posterior.mean[finished], field.best[finished, -1])
+    population = features_at_end(MIXED)
+    posterior = posterior_of_population(population)
+    finished = population.finished
+    np.testing.assert_array_equal(posterior.mean[finished], population.best[finished, -1])
     assert (posterior.spread[finished] == 0.0).all()
-    reached = field.best[np.arange(len(field)), field.level]
+    reached = population.best[np.arange(len(population)), population.level]
     assert (posterior.mean >= reached).all()
     assert (posterior.spread[~finished] > 0.0).all()
 
 
 def test_the_posterior_orders_curves_that_differ_clearly() -> None:
-    mean = posterior_of(field_at_end(MIXED)).mean
+    mean = posterior_of_population(features_at_end(MIXED)).mean
     assert np.corrcoef(mean, FINALS)[0, 1] > 0.97
 
 
 def test_probabilities_and_quantiles_agree() -> None:
-    posterior = posterior_of(field_at_end(MIXED))
+    posterior = posterior_of_population(features_at_end(MIXED))
     open_ones = np.flatnonzero(posterior.spread > 0.0)
     some = posterior.of(open_ones)
     quantiles = some.quantiles((0.05, 0.5, 0.95))
@@ -166,31 +169,31 @@ def test_probabilities_and_quantiles_agree() -> None:
     )
 
 
-def test_the_expected_excess_is_that_of_the_distribution() -> None:
-    posterior = posterior_of(field_at_end(MIXED))
-    bar = float(np.quantile(posterior.mean, 0.8))
-    grid = np.linspace(bar, bar + 20.0, 40_001)
+def test_the_expected_improvement_is_that_of_the_distribution() -> None:
+    posterior = posterior_of_population(features_at_end(MIXED))
+    incumbent = float(np.quantile(posterior.mean, 0.8))
+    grid = np.linspace(incumbent, incumbent + 20.0, 40_001)
     above = 1.0 - posterior.below(grid)
     integral = above.sum(axis=1) * (grid[1] - grid[0])
-    np.testing.assert_allclose(posterior.excess(bar), integral, atol=2e-3)
+    np.testing.assert_allclose(posterior.expected_improvement(incumbent), integral, atol=2e-3)
 
 
 def test_nobody_further_on_means_little_is_known() -> None:
-    posterior = posterior_of(field_at_end(history_of([4, 4], finals=[50.0, 60.0])))
+    posterior = posterior_of_population(features_at_end(history_of([4, 4], finals=[50.0, 60.0])))
     assert posterior.spread.tolist() == [1.0, 1.0]
 
 
-def test_a_newcomer_is_forecast_as_a_member_would_be() -> None:
-    field = field_at_end(MIXED)
-    posterior = posterior_of(field)
-    place = int(np.flatnonzero(field.level == 1)[0])
-    number = int(field.numbers[place])
-    one = posterior_of_newcomer(field, posterior, field.features[place, 1], level=1, number=number)
+def test_a_candidate_is_forecast_alone_as_within_the_population() -> None:
+    population = features_at_end(MIXED)
+    posterior = posterior_of_population(population)
+    place = int(np.flatnonzero(population.level == 1)[0])
+    number = int(population.numbers[place])
+    one = posterior_of_candidate(population, posterior, population.values[place, 1], level=1, number=number)
     assert one.mean[0] == pytest.approx(posterior.mean[place])
     assert one.spread[0] == pytest.approx(posterior.spread[place])
 
 
-def test_a_newcomer_without_a_training_signal_is_forecast_all_the_same() -> None:
+def test_a_candidate_without_a_training_signal_is_forecast_all_the_same() -> None:
     history = History()
     for number in range(6):
         for index, accuracy in enumerate(rising(50.0 + 5 * number, length=20, seed=number)):
@@ -207,7 +210,7 @@ def test_a_newcomer_without_a_training_signal_is_forecast_all_the_same() -> None
     assert watched.observe(0.5, val_accuracy=12.0).forecast is not None
 
 
-# --- selection and worth
+# --- selection and knowledge gradient
 
 
 def known(scores: Sequence[float], spreads: Sequence[float]) -> Posterior:
@@ -234,19 +237,19 @@ def test_one_candidate_is_the_selection() -> None:
     assert selection.overlaps.tolist() == [1.0, 1.0, 1.0]
 
 
-def test_training_is_worth_most_where_the_ranking_is_undecided() -> None:
+def test_the_gradient_is_largest_where_the_ranking_is_undecided() -> None:
     spreads = [0.3] * 20
     posterior = known(np.arange(20.0).tolist(), spreads)
-    field = Field(
+    population = PopulationFeatures(
         numbers=np.arange(20),
         level=np.zeros(20, dtype=np.intp),
-        features=np.zeros((20, 3, 7)),
+        values=np.zeros((20, 3, 7)),
         lengths=np.ones(20, dtype=np.int64),
     )
     epochs = np.array([1.0, 2.0, 5.0])
-    worth = worth_for_selection(field, posterior, select(posterior), epochs)
-    assert set(np.argsort(-worth)[:6].tolist()) == {13, 14, 15, 16, 17, 18}
-    best = worth_for_best(field, posterior, epochs, bar=18.5)
+    gradient = gradient_for_selection(population, posterior, select(posterior), epochs)
+    assert set(np.argsort(-gradient)[:6].tolist()) == {13, 14, 15, 16, 17, 18}
+    best = gradient_for_best(population, posterior, epochs, incumbent=18.5)
     assert np.argmax(best) == 19
 
 
@@ -316,13 +319,13 @@ def test_the_same_history_gives_the_same_promotion() -> None:
     assert promotion.settle(again) == promotion.settle(MIXED)
 
 
-def test_an_outlook_asked_late_equals_one_asked_in_time() -> None:
+def test_a_posterior_computed_late_equals_one_computed_in_time() -> None:
     watched, late = History(), History()
     for event in MIXED.events:
         watched.apply(event)
-        outlook_of(watched, LEVELS)
+        population_posterior(watched, LEVELS)
         late.apply(event)
-    first, second = outlook_of(watched, LEVELS), outlook_of(late, LEVELS)
+    first, second = population_posterior(watched, LEVELS), population_posterior(late, LEVELS)
     assert first is not None
     assert second is not None
     assert first.rests_on == second.rests_on
@@ -330,8 +333,8 @@ def test_an_outlook_asked_late_equals_one_asked_in_time() -> None:
 
 
 def test_nothing_is_known_of_nobody() -> None:
-    assert outlook_of(History(), LEVELS) is None
-    assert final_outlook(History(), LEVELS) is None
+    assert population_posterior(History(), LEVELS) is None
+    assert final_population_posterior(History(), LEVELS) is None
     assert engine("adaptive").promotion.settle(History()) == {}
     assert engine("adaptive").promotion.promote(History(), num_new=0) is None
 

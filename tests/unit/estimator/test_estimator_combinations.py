@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from estimator import Action, Curve, Decision, Engine, Forecast, History, Population, Preset, Reason, preset
 from estimator.forecasters import BestSoFar, Exponential, Forecaster, Joint, LastValue
 from estimator.population import ALONE
-from estimator.presets.expression import Combination, Combined, Delayed, Named, parse
+from estimator.preset_library.expression import Combination, Combined, Delayed, Named, parse
 from estimator.rules import After, AllOf, AnyOf, Convergence, IEpoch, MedianStopping, Patience
 
 RISING = [80 - 70 / (1 + n) for n in range(19)]

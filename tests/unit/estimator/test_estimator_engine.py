@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 from scipy.optimize import curve_fit
 
-from estimator import Action, Decision, Engine, Estimate, InvalidObservation, Reason, Source, preset
+from estimator import (
+    RULE_REASONS,
+    Action,
+    Decision,
+    Engine,
+    Estimate,
+    InvalidObservation,
+    Reason,
+    Source,
+    preset,
+)
 from estimator.forecasters import exponential
 
 
@@ -108,6 +118,14 @@ def test_a_decision_needs_a_reason_unless_it_is_go() -> None:
         Decision(action=Action.GO, reason=Reason.RUNG)
 
 
-def test_reasons_are_words_that_the_campaign_knows() -> None:
+@pytest.mark.parametrize("reason", sorted(set(Reason) - RULE_REASONS))
+def test_a_decision_has_a_reason_that_a_rule_may_give(reason: Reason) -> None:
+    with pytest.raises(ValueError, match=f"reason = {reason} is no rule's; use one of budget, converged, "):
+        Decision(action=Action.STOP, reason=reason)
+
+
+def test_outcomes_of_a_campaign_give_their_reasons_in_the_same_enum() -> None:
     values = pytest.importorskip("hpc_nas.values")
-    assert {str(reason) for reason in Reason} == {str(r) for r in values.REASONS[values.State.STOPPED]}
+    assert values.Reason is Reason
+    assert values.REASONS[values.State.STOPPED] == RULE_REASONS
+    assert set().union(*values.REASONS.values()) == set(Reason)

@@ -26,7 +26,7 @@ from estimator import (
     Standing,
     preset,
 )
-from estimator.rules.milestones import progress_at
+from estimator.rules.epoch_index import accuracies_at
 
 COUNTED = (Standing.RUNNING, Standing.PAUSED, Standing.STOPPED, Standing.FINISHED)
 
@@ -236,10 +236,10 @@ def test_progress_at_an_epoch_is_that_of_the_curves(events: Sequence[Event | flo
             if len(reached):
                 accuracies = member.curve.val_accuracy[: reached[0] + 1]
                 expected[member.candidate] = (accuracies.max(), accuracies.mean())
-        assert progress_at(event, history) == expected
+        assert accuracies_at(event, history) == expected
 
 
 def test_an_empty_curve_has_reached_nothing() -> None:
     history = History([Ended(candidate=0, standing=Standing.STOPPED)])
     assert isinstance(history.members[0].curve, Curve)
-    assert progress_at(1.0, history) == {}
+    assert accuracies_at(1.0, history) == {}

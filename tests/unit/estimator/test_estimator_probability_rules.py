@@ -24,7 +24,7 @@ from estimator import (
     preset,
 )
 from estimator.forecasters import BestSoFar, Forecaster
-from estimator.forecasters.learned.estimates import estimates_of_others
+from estimator.forecasters.learned.finished_curves import estimates_of_others
 from estimator.rules import UnlikelyBest, UnlikelyTop
 from estimator.rules.probability import normal_probability_below, probability_at_least
 

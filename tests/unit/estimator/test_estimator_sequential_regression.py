@@ -27,7 +27,12 @@ from estimator.forecasters import (
     SequentialRegression,
 )
 from estimator.forecasters.learned import Hyperparameters, Regression
-from estimator.forecasters.learned.lessons import MOST_POINTS, curve_row, lessons_of, observed_epochs
+from estimator.forecasters.learned.regression_data import (
+    MOST_POINTS,
+    curve_row,
+    observed_epochs,
+    regression_data,
+)
 from estimator.forecasters.learned.regressors import fold_residuals
 from estimator.forecasters.learned.sequential_regression import fit_length
 from estimator.forecasters.learned.srm_background import leave_one_out_spread, tune
@@ -101,14 +106,14 @@ def test_a_description_is_given_once() -> None:
 def test_features_are_accuracies_with_first_and_second_differences() -> None:
     curves = [curve_of([10.0, 20.0, 40.0, 5.0]), curve_of([30.0, 50.0], step=2.0)]
     epochs = np.array([1.0, 2.0, 3.0])
-    lessons = lessons_of(
+    data = regression_data(
         curves, epochs, described=[(("a", 1.0), ("b", 2.0)), (("b", 4.0), ("a", 3.0))], names=("b",)
     )
-    assert lessons.features.tolist() == [
+    assert data.features.tolist() == [
         [10.0, 20.0, 40.0, 10.0, 20.0, 10.0, 2.0],
         [30.0, 30.0, 30.0, 0.0, 0.0, 0.0, 4.0],
     ]
-    assert lessons.accuracies.tolist() == [40.0, 50.0]
+    assert data.accuracies.tolist() == [40.0, 50.0]
     assert curve_row(curves[1]).tolist() == [[30.0, 50.0, 20.0]]
 
 
@@ -127,10 +132,10 @@ def test_tuning_is_never_worse_than_the_defaults_and_repeats_itself(test_data: P
     search = functools.partial(tune, curves, length=12, regression=Regression.NUSVR_RBF, num_trials=40)
     found = search(seed=1)
     assert found == search(seed=1)
-    lessons = lessons_of(curves, curves[0].epochs[:12])
+    data = regression_data(curves, curves[0].epochs[:12])
 
     def error(values: Hyperparameters) -> float:
-        rows = lessons.features, lessons.accuracies
+        rows = data.features, data.accuracies
         residuals = fold_residuals(Regression.NUSVR_RBF, *rows, hyperparameters=values, num_folds=3)
         return float(np.mean(residuals**2))
 
@@ -141,7 +146,7 @@ def test_tuning_is_never_worse_than_the_defaults_and_repeats_itself(test_data: P
 def test_spread_by_leaving_one_out_is_like_that_by_folds(test_data: Path) -> None:
     curves = [curve_of(accuracies) for accuracies in lemur(test_data, "imagenette")[:60]]
     settings = {"regression": Regression.NUSVR_RBF, "hyperparameters": Hyperparameters()}
-    model = fit_length(lessons_of(curves, curves[0].epochs[:12]), **settings)
+    model = fit_length(regression_data(curves, curves[0].epochs[:12]), **settings)
     assert model.spread == pytest.approx(leave_one_out_spread(curves, length=12, **settings), rel=0.15)
 
 

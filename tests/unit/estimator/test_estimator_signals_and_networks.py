@@ -25,7 +25,7 @@ from estimator.forecasters import (
     BayesianNetwork,
     BestSoFar,
     RankedSignal,
-    Signal,
+    RankingSignal,
 )
 from estimator.forecasters.learned.network_ensemble import Rows, _forward, _gradients, _unseen
 
@@ -45,17 +45,17 @@ def rivals() -> History:
 @pytest.mark.parametrize(
     ("signal", "loss", "value"),
     [
-        (Signal.BEST, 0.1, 35.0),
-        (Signal.TRAIN_LOSS, 0.1, 40.0),  # lowest loss: the highest accuracy of all four after an epoch
-        (Signal.TRAIN_LOSS, 5.0, 20.0),
-        (Signal.TRAIN_LOSS, 1.5, 20.0 + 10.0),  # a third of the others is worse
-        (Signal.BLEND, 0.1, 37.5),  # ranks 1 and 2/3
-        (Signal.BLEND, math.nan, 35.0),
-        (Signal.BLEND, math.inf, 35.0),
+        (RankingSignal.BEST, 0.1, 35.0),
+        (RankingSignal.TRAIN_LOSS, 0.1, 40.0),  # lowest loss: the highest accuracy of all four after an epoch
+        (RankingSignal.TRAIN_LOSS, 5.0, 20.0),
+        (RankingSignal.TRAIN_LOSS, 1.5, 20.0 + 10.0),  # a third of the others is worse
+        (RankingSignal.BLEND, 0.1, 37.5),  # ranks 1 and 2/3
+        (RankingSignal.BLEND, math.nan, 35.0),
+        (RankingSignal.BLEND, math.inf, 35.0),
     ],
 )
 def test_a_training_loss_is_told_as_the_accuracy_at_its_rank(
-    signal: Signal, loss: float, value: float
+    signal: RankingSignal, loss: float, value: float
 ) -> None:
     curve = curve_of([35.0], train_loss=[loss])
     forecast = RankedSignal(signal=signal).forecast(curve, seen_by(9, rivals()))
@@ -72,7 +72,7 @@ def test_only_who_was_as_far_is_a_rival() -> None:
 def test_the_sum_of_losses_does_not_depend_on_how_often_was_validated() -> None:
     history = History(events_of(0, [10.0, 10.0, 10.0, 10.0], train_loss=[1.0, 1.0, 1.0, 1.0], step=0.5))
     rarely = curve_of([50.0], train_loss=[1.1], step=2.0)
-    forecast = RankedSignal(signal=Signal.TRAIN_LOSS).forecast(rarely, seen_by(9, history))
+    forecast = RankedSignal(signal=RankingSignal.TRAIN_LOSS).forecast(rarely, seen_by(9, history))
     assert forecast is not None
     assert forecast.value == 10.0  # below the only other one
 
@@ -80,7 +80,7 @@ def test_the_sum_of_losses_does_not_depend_on_how_often_was_validated() -> None:
 def test_i_epoch_ranks_by_the_signal_that_is_named() -> None:
     assert preset("i-epoch", max_epochs=20).forecaster == BestSoFar()
     blend = preset("i-epoch", max_epochs=20, epochs=2, signal="blend")
-    assert blend.forecaster == RankedSignal(signal=Signal.BLEND)
+    assert blend.forecaster == RankedSignal(signal=RankingSignal.BLEND)
     engine = Engine(blend, history=rivals(), candidate=9)
     assert not engine.observe(1.0, val_accuracy=35.0, train_loss=0.1).stop
     decision = engine.observe(2.0, val_accuracy=35.0, train_loss=0.1)

@@ -15,7 +15,7 @@ from estimator import Ended, Event, Observed, Standing
 from estimator.curve import Curve
 from estimator.forecasters.base import Forecaster
 from estimator.population import ALONE, Population
-from estimator.presets.base import Preset
+from estimator.preset_library.base import Preset
 from estimator.rules import NeverStop
 from estimator.values import Forecast, Source
 from hpc_nas.configuration import Mode

@@ -15,7 +15,6 @@ from records_helpers import NAN, observation, outcome, same
 
 import hpc_nas
 from estimator import Action, Decision, Forecast
-from estimator import Reason as StopReason
 from hpc_nas.records import layout
 from hpc_nas.records.rank_file import (
     EstimatorFile,
@@ -75,7 +74,7 @@ def test_forecasts_come_back(tmp_path: Path) -> None:
         value=90.5, spread=0.5, at_max_epochs=90.0, num_points=4, low=88.0, a=91.0, b=1.5, c=2.0
     )
     stop = Decision(
-        action=Action.STOP, reason=StopReason.CONVERGED, estimate=90.25, spread=0.5, forecast=forecast
+        action=Action.STOP, reason=Reason.CONVERGED, estimate=90.25, spread=0.5, forecast=forecast
     )
     with EstimatorFile(path, group=1, rank=2, device="none") as file:
         for epoch, decision in ((0.5, none_yet), (2.0, stop)):

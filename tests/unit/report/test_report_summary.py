@@ -35,7 +35,7 @@ def test_small_campaign_is_counted_and_measured() -> None:
     assert summary.trainer_busy_percent == pytest.approx(100 * 9 / 20, abs=1e-4)
 
 
-def test_draws_thrown_away_are_summed() -> None:
+def test_rejected_draws_are_summed() -> None:
     record = small_campaign()
     record.candidates["redraws"], record.candidates["beyond_limits"] = [4, 0, 2, 0, 1], [3, 0, 0, 0, 1]
     assert summarize(record).redraws == Redraws(draws=7, beyond_limits=4)

@@ -44,7 +44,7 @@ def test_summary_counts_draws_only_where_constraints_threw_some_away() -> None:
     record.candidates["redraws"] = 2
     assert not any("drawn again" in line for line in lines_of(summary_table(summarize(record))))
     record.candidates["beyond_limits"][0] = 1
-    assert "drawn again  10 draws thrown away, 1 of them beyond the constraints" in lines_of(
+    assert "drawn again  10 draws rejected, 1 of them beyond the constraints" in lines_of(
         summary_table(summarize(record))
     )
 

@@ -11,7 +11,7 @@ from torch import nn
 from hpc_nas.configuration import ConstraintsSection, SearchSection, TrainingSection
 from hpc_nas.errors import SpaceError
 from hpc_nas.search import SearchContext, make_strategy
-from hpc_nas.search.limits import BeyondLimits, InVain, Limits
+from hpc_nas.search.limits import BeyondLimits, Limits, RejectedDraws
 from hpc_nas.search.optuna_strategy import OptunaStrategy
 from hpc_nas.search.random import random_search
 from hpc_nas.spaces.description import Description
@@ -91,12 +91,12 @@ def test_networks_beyond_a_limit_are_drawn_again_and_counted() -> None:
 
 def test_an_empty_set_of_networks_is_an_error_with_counts_and_what_came_nearest() -> None:
     strategy = OptunaStrategy(
-        random_search(context()), context=context(), limits=limits(max_macs=73), max_redraws=19
+        random_search(context()), context=context(), limits=limits(max_macs=73), max_rejected=19
     )
     with pytest.raises(SpaceError) as caught:
         strategy.ask(0)
     assert str(caught.value) == (
-        "space 'own': no network for 1x8x8 images, 10 classes in 20 draws of candidate 0; in vain: "
+        "space 'own': no network for 1x8x8 images, 10 classes in 20 draws of candidate 0; rejected: "
         "[constraints] max_macs 18 times (73 allowed, 74 at least), width twice. "
         "Loosen these limits under [space] or [constraints]"
     )
@@ -107,7 +107,7 @@ def test_a_search_for_the_first_network_ends_with_its_patience() -> None:
         random_search(context()),
         context=context(),
         limits=limits(max_macs=73),
-        max_redraws=10**9,
+        max_rejected=10**9,
         patience_s=0.05,
     )
     with pytest.raises(SpaceError, match="no network"):
@@ -115,9 +115,9 @@ def test_a_search_for_the_first_network_ends_with_its_patience() -> None:
 
 
 def test_reasons_stand_in_order_of_their_counts() -> None:
-    in_vain = InVain()
+    rejected = RejectedDraws()
     for seen in (30, 20, 40):
-        in_vain.add(BeyondLimits("max_macs", seen=seen, allowed=10))
-    in_vain.add(CollapsedShape("max_macs: an option of the space"))
-    assert (len(in_vain), in_vain.num_beyond_limits) == (4, 3)
-    assert str(in_vain) == "[constraints] max_macs 3 times (10 allowed, 20 at least), max_macs once"
+        rejected.add(BeyondLimits("max_macs", seen=seen, allowed=10))
+    rejected.add(CollapsedShape("max_macs: an option of the space"))
+    assert (len(rejected), rejected.num_beyond_limits) == (4, 3)
+    assert str(rejected) == "[constraints] max_macs 3 times (10 allowed, 20 at least), max_macs once"

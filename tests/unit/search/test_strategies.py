@@ -182,11 +182,11 @@ def test_a_space_without_networks_is_an_error_with_the_counts() -> None:
         raise CollapsedShape("hidden: too narrow" if width == 1 else "max_parameters: too many")
 
     some_context = context(Space(name="own", function=hopeless))
-    some_strategy = OptunaStrategy(random_search(some_context), context=some_context, max_redraws=29)
+    some_strategy = OptunaStrategy(random_search(some_context), context=some_context, max_rejected=29)
     with pytest.raises(SpaceError) as caught:
         some_strategy.ask(3)
     assert str(caught.value) == (
-        "space 'own': no network for 1x8x8 images, 10 classes in 30 draws of candidate 3; in vain: "
+        "space 'own': no network for 1x8x8 images, 10 classes in 30 draws of candidate 3; rejected: "
         "max_parameters 16 times, hidden 14 times. Loosen these limits under [space] or [constraints]"
     )
 

@@ -1,17 +1,18 @@
-"""Presets by name."""
+"""Presets by name, with settings, and combined."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from estimator.checks import nearest
-from estimator.presets import adaptive, baker, baselines, parametric, peng4nn, prob_top, rungs, simple
-from estimator.presets.base import Preset, Training
-from estimator.presets.combinations import after, combine
-from estimator.presets.expression import Delayed, Expression, Named, Setting, parse
+from estimator.forecasters import Joint
+from estimator.preset_library import adaptive, baselines, peng4nn, probability, rungs
+from estimator.preset_library.base import Preset, Training
+from estimator.preset_library.expression import Combination, Delayed, Expression, Named, Setting, parse
+from estimator.rules import After, AllOf, AnyOf
 
 __all__ = ["preset", "presets"]
 
@@ -23,16 +24,16 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "menndl": baselines.menndl,
     "i-epoch": baselines.i_epoch,
     "none": baselines.none,
-    "peng4nn-fast": parametric.peng4nn_fast,
-    "lce": parametric.lce,
-    "patience": simple.patience,
-    "median": simple.median,
+    "peng4nn-fast": peng4nn.peng4nn_fast,
+    "lce": probability.lce,
+    "patience": baselines.patience,
+    "median": baselines.median,
     "rungs": rungs.rungs,
     "asha": rungs.asha,
     "successive-halving": rungs.successive_halving,
     "hyperband": rungs.hyperband,
-    "baker": baker.baker,
-    "prob-top": prob_top.prob_top,
+    "baker": probability.baker,
+    "prob-top": probability.prob_top,
     "adaptive": adaptive.adaptive,
     "adaptive-fast": adaptive.adaptive_fast,
     "adaptive-steady": adaptive.adaptive_steady,
@@ -49,7 +50,7 @@ def preset(
 ) -> Preset:
     """The preset of that name, with its own settings (`docs/estimator.md` lists them).
 
-    `name` may bring settings along, or combine presets: `peng4nn:window=4`, `any(peng4nn, patience)`.
+    `name` may bring settings along, or _combine presets: `peng4nn:window=4`, `any(peng4nn, patience)`.
     `max_epochs` is the full budget (e_max), `epochs_per_interval` the epochs between validations (E), and
     `chance_accuracy` the largest class's share of the validation set in percent (NaN: unknown, and no
     candidate is recognised as one that never learns). Raises ValueError for an unknown name or setting, or a
@@ -91,8 +92,8 @@ def _build(expression: Expression, training: Training) -> Preset:
     members, name = [_build(member, training) for member in inner], str(expression)
     try:
         if isinstance(expression, Delayed):
-            return after(expression.epochs, members[0], name=name)
-        return combine(members, combination=expression.combination, name=name)
+            return _after(expression.epochs, members[0], name=name)
+        return _combine(members, combination=expression.combination, name=name)
     except ValueError as error:
         raise ValueError(f"preset {name}: {error}") from error
 
@@ -109,3 +110,38 @@ def _build_named(name: str, settings: dict[str, Setting], training: Training) ->
         return builder(training, **settings)
     except ValueError as error:
         raise ValueError(f"preset {name}: {error}") from error
+
+
+_RULES = {Combination.ANY: AnyOf, Combination.ALL: AllOf}
+
+
+def _combine(members: Sequence[Preset], *, combination: Combination, name: str) -> Preset:
+    """Stop when any or all of the members do; each keeps its forecaster.
+
+    A candidate that is trained to the end is worth what the first member says. Raises ValueError for a
+    member that pauses: its promotion could not know what the others decided.
+    """
+    for member in members:
+        _refuse_pauses(member)
+    return replace(
+        members[0],
+        name=name,
+        forecaster=Joint(members=tuple(member.forecaster for member in members)),
+        rule=_RULES[combination](members=tuple(member.rule for member in members)),
+    )
+
+
+def _after(epochs: float, member: Preset, *, name: str) -> Preset:
+    """As `member`, but not before `epochs`. Raises ValueError for a member that pauses."""
+    _refuse_pauses(member)
+    if epochs > member.max_epochs:
+        raise ValueError(f"epochs = {epochs} is more than max_epochs = {member.max_epochs}")
+    return replace(member, name=name, rule=After(epochs=epochs, member=member.rule))
+
+
+def _refuse_pauses(member: Preset) -> None:
+    if member.pauses:
+        raise ValueError(
+            f"{member.name!r} pauses candidates, which a combination can't; "
+            "_combine presets that only stop (rungs and asha do, with form=stopping)"
+        )

@@ -1,4 +1,4 @@
-"""Presets: the four versions of PEng4NN's engine, each as its source has it.
+"""Presets: the four versions of PEng4NN's engine, each as its source has it, and one over our own solver.
 
 | | `peng4nn` | `peng4nn-listing` | `penguin` | `a4nn` |
 |---|---|---|---|---|
@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-from estimator.forecasters import Exponential, Target
-from estimator.presets.base import Preset, Training
+from estimator.forecasters import Exponential, SeparableExponential, Target
+from estimator.preset_library.base import Preset, Training
 from estimator.rules import A4nnConvergence, Convergence, ListingConvergence, PenguinConvergence
 from estimator.values import Source
 
-__all__ = ["a4nn", "peng4nn", "peng4nn_listing", "penguin"]
+__all__ = ["a4nn", "peng4nn", "peng4nn_fast", "peng4nn_listing", "penguin"]
 
 START = (10.0, 1.001, 100.0)
 """Where the fit starts: a, b and c of PEng4NN, section III-B2."""
@@ -124,6 +124,36 @@ def a4nn(
             window=window, tolerance=tolerance, never_learn=training.never_learn(never_learn_margin)
         ),
         conclusion=Source.LAST_OBSERVED,
+    )
+
+
+def peng4nn_fast(
+    training: Training,
+    *,
+    window: int = 3,
+    tolerance: float = 0.5,
+    min_points: int = 3,
+    loss_check: bool = False,
+    loss_patience_epochs: float = 5.0,
+    never_learn_margin: float = 1.0,
+) -> Preset:
+    """PEng4NN's rule over our own solver: global optima, no failed fits; its decisions are not all the same."""
+    return Preset(
+        name="peng4nn-fast",
+        max_epochs=training.max_epochs,
+        forecaster=SeparableExponential(
+            max_epochs=training.max_epochs,
+            epochs_per_interval=training.epochs_per_interval,
+            min_points=min_points,
+        ),
+        rule=Convergence(
+            window=window,
+            tolerance=tolerance,
+            loss_check=loss_check,
+            loss_patience_epochs=loss_patience_epochs,
+            never_learn=training.never_learn(never_learn_margin),
+        ),
+        conclusion=Source.BEST_OBSERVED,
     )
 
 

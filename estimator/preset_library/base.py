@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from estimator.checks import require_percent_or_nan, require_positive
 from estimator.forecasters import Forecaster
-from estimator.promotion import NoPromotion, Promotion
+from estimator.promotions import NoPromotion, Promotion
 from estimator.rules import NeverLearn, Rule
 from estimator.values import Source
 

@@ -7,7 +7,7 @@
     after(4, baker)
 
 A value is true, false, a number, a word, several numbers with commas, or text in quotes. This is the syntax only;
-`estimator.presets.lookup` knows the names.
+`estimator.preset_library.lookup` knows the names.
 """
 
 from __future__ import annotations

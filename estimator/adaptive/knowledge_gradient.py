@@ -1,4 +1,4 @@
-"""What a further level of training is worth: the uncertainty that it is expected to take away, per epoch."""
+"""The knowledge gradient: what further training of a candidate is expected to tell, per epoch of it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from estimator.adaptive.field import Field
-from estimator.adaptive.mixture import normal_excess
+from estimator.adaptive.features import PopulationFeatures
+from estimator.adaptive.mixture import normal_expected_improvement
+from estimator.adaptive.population_posterior import Selection
 from estimator.adaptive.posterior import Posterior
-from estimator.adaptive.selection import Selection
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import Array
 
-__all__ = ["worth_for_best", "worth_for_selection"]
+__all__ = ["gradient_for_best", "gradient_for_selection"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 LEAST_SHRINKAGE = 0.98
-"""A further level takes away at least 2 % of the spread."""
+"""A further level removes at least 2 % of the spread."""
 WINNER_WEIGHT = 3.0
-"""The best candidate counts as much as three places in the selection (ESTIMATORS.md, section 5)."""
+"""The best candidate counts as much as three places in the selection (docs/science.md, "Pause and resume")."""
 FLOOR_SHARE = 0.01
-"""So much of the plain errors is added, so that nobody undecided is worth nothing."""
+"""This share of the plain errors is added, so that no undecided candidate has a gradient of 0."""
 
 
-def worth_for_selection(field: Field, posterior: Posterior, selection: Selection, epochs: Array) -> Array:
-    """Errors of selection that one candidate's training to its best later level would take away, per epoch, [n].
+def gradient_for_selection(
+    features: PopulationFeatures, posterior: Posterior, selection: Selection, epochs: Array
+) -> Array:
+    """Errors of selection that training a candidate to a later level would remove, per epoch, [n]; of its best level.
 
     -1 for those that have finished. `epochs` [J] are the levels'.
     """
@@ -34,9 +36,9 @@ def worth_for_selection(field: Field, posterior: Posterior, selection: Selection
     safe = np.maximum(posterior.spread, 1e-12)
     now = np.where(posterior.spread > 0.0, ndtr(-np.abs(distance) / safe), 0.0)
     plain = selection.errors.sum(axis=0) + WINNER_WEIGHT * selection.winning
-    result = np.full(len(field), -1.0)
-    for level in range(field.num_levels - 1):
-        at = np.flatnonzero(field.level == level)
+    result = np.full(len(features), -1.0)
+    for level in range(features.num_levels - 1):
+        at = np.flatnonzero(features.level == level)
         if not len(at):
             continue
         kept = _kept(posterior, level)
@@ -49,19 +51,20 @@ def worth_for_selection(field: Field, posterior: Posterior, selection: Selection
     return result
 
 
-def worth_for_best(field: Field, posterior: Posterior, epochs: Array, *, bar: float) -> Array:
-    """How far a candidate is expected to surpass the best known, `bar`, per epoch of training on, [n].
-
-    The knowledge gradient over the candidate's later levels; -1 for those that have finished.
+def gradient_for_best(
+    features: PopulationFeatures, posterior: Posterior, epochs: Array, *, incumbent: float
+) -> Array:
+    """How far a candidate is expected to surpass the best known score, `incumbent`, per epoch, [n]; of its best
+    later level. -1 for those that have finished.
     """
-    expected = posterior.excess(bar)
-    result = np.full(len(field), -1.0)
-    for level in range(field.num_levels - 1):
-        at = np.flatnonzero(field.level == level)
+    expected = posterior.expected_improvement(incumbent)
+    result = np.full(len(features), -1.0)
+    for level in range(features.num_levels - 1):
+        at = np.flatnonzero(features.level == level)
         if not len(at):
             continue
         moved = posterior.spread[at, None] * np.sqrt(1.0 - _kept(posterior, level) ** 2)
-        gained = normal_excess(posterior.mean[at, None], moved, bar)
+        gained = normal_expected_improvement(posterior.mean[at, None], moved, incumbent)
         gained[:, -1] = expected[at]
         result[at] = (gained / (epochs[level + 1 :] - epochs[level])).max(axis=1)
     return result

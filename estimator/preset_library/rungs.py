@@ -8,9 +8,8 @@ from math import ceil, log
 from estimator.checks import require_at_least, require_positive, to_choice
 from estimator.curve import SLACK
 from estimator.forecasters import BestSoFar
-from estimator.presets.base import Preset, Training
-from estimator.promotion import NoPromotion, Promotion
-from estimator.promotions import AsynchronousHalving, SynchronousHalving
+from estimator.preset_library.base import Preset, Training
+from estimator.promotions import AsynchronousHalving, NoPromotion, Promotion, SynchronousHalving
 from estimator.rules import Bracket, Brackets, PauseAtRungs, Rule, Rung, Rungs
 from estimator.values import Source
 

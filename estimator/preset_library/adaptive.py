@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from estimator.adaptive.forecaster import LevelForecaster
 from estimator.adaptive.levels import Levels
 from estimator.adaptive.promotions import PromoteContenders, PromoteUndecided
-from estimator.adaptive.rules import PauseAtLevels, StopOnceDecided
-from estimator.presets.base import Preset, Training
-from estimator.promotion import Promotion
+from estimator.adaptive.rules import LevelForecaster, PauseAtLevels, StopOnceDecided
+from estimator.preset_library.base import Preset, Training
+from estimator.promotions import Promotion
 from estimator.values import Source
 
 __all__ = ["adaptive", "adaptive_fast", "adaptive_steady"]

@@ -1,4 +1,4 @@
-"""What the candidates of a population had shown when they reached an epoch, kept up with its history."""
+"""What accuracies the candidates of a population had when they reached an epoch: an index, kept up to date."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import numpy as np
 from estimator.curve import SLACK, Curve
 from estimator.history import Ended, History, Standing
 
-__all__ = ["Progress", "progress_at"]
+__all__ = ["AccuraciesAtEpoch", "accuracies_at"]
 
 COUNTED = (Standing.RUNNING, Standing.PAUSED, Standing.STOPPED, Standing.FINISHED)
 
 
-class Progress(NamedTuple):
+class AccuraciesAtEpoch(NamedTuple):
     """A candidate's accuracies up to its first observation at or after an epoch, percent."""
 
     best: float
     average: float
 
 
-def progress_at(epoch: float, history: History) -> dict[int, Progress]:
-    """By number, the progress at `epoch` of all that have reached it; lost and failed ones are left out."""
-    milestones = history.recall(_Milestones, None, _Milestones)  # an index, never out of date: it follows
-    reached = milestones.at(epoch, history)
+def accuracies_at(epoch: float, history: History) -> dict[int, AccuraciesAtEpoch]:
+    """By number, the accuracies at `epoch` of all that have reached it; lost and failed ones are left out."""
+    index = history.recall(_EpochIndex, None, _EpochIndex)  # the index itself is never out of date
+    reached = index.at(epoch, history)
     members = history.members
     return {number: reached[number] for number in reached if members[number].standing in COUNTED}
 
 
-class _Milestones:
-    """Progress at each epoch that was ever asked for. At any version a function of the history alone."""
+class _EpochIndex:
+    """Accuracies at each epoch that was ever asked for; at any version, a function of the history alone."""
 
     def __init__(self) -> None:
         self._version = 0
         self._epochs: list[float] = []
-        self._reached: dict[float, dict[int, Progress]] = {}
+        self._reached: dict[float, dict[int, AccuraciesAtEpoch]] = {}
         self._seen: dict[int, float] = {}
 
-    def at(self, epoch: float, history: History) -> dict[int, Progress]:
+    def at(self, epoch: float, history: History) -> dict[int, AccuraciesAtEpoch]:
         self._follow(history)
         if epoch not in self._reached:
             insort(self._epochs, epoch)
             self._reached[epoch] = {
-                number: _progress(member.curve, epoch)
+                number: _accuracies(member.curve, epoch)
                 for number, member in history.members.items()
                 if member.standing is not Standing.LOST and member.curve.last_epoch >= epoch - SLACK
             }
@@ -60,7 +60,7 @@ class _Milestones:
             changed[event.candidate] = True
         self._version = history.version
         for number in changed:
-            member = history.members.get(number)  # who has only been described is no member yet
+            member = history.members.get(number)  # a candidate that has only been described is no member
             if member is not None and member.standing is not Standing.LOST:
                 self._record(number, member.curve)
 
@@ -73,11 +73,11 @@ class _Milestones:
         first = bisect_right(self._epochs, self._seen.get(number, 0.0) + SLACK)
         last = bisect_right(self._epochs, curve.last_epoch + SLACK)
         for epoch in self._epochs[first:last]:
-            self._reached[epoch][number] = _progress(curve, epoch)
+            self._reached[epoch][number] = _accuracies(curve, epoch)
         self._seen[number] = curve.last_epoch
 
 
-def _progress(curve: Curve, epoch: float) -> Progress:
+def _accuracies(curve: Curve, epoch: float) -> AccuraciesAtEpoch:
     index = int(np.searchsorted(curve.epochs, epoch - SLACK))
     average = float(curve.val_accuracy[: index + 1].mean())
-    return Progress(best=float(curve.best_so_far[index]), average=average)
+    return AccuraciesAtEpoch(best=float(curve.best_so_far[index]), average=average)

@@ -7,27 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.curve import SLACK, Curve
-from estimator.forecasters.learned.curve_matrix import Array
+from estimator.curve import SLACK, Array, Curve
 from estimator.values import Numbers
 
-__all__ = ["Lessons", "common_names", "curve_row", "lessons_of", "observed_epochs"]
+__all__ = ["RegressionData", "common_names", "curve_row", "observed_epochs", "regression_data"]
 
 MOST_POINTS = 400
 """Of one curve: three features each, and a fit takes as long as there are features."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lessons:
+class RegressionData:
     """n finished curves as seen at some epochs: their features, [n, k], and what came of them, percent, [n]."""
 
     features: Array
     accuracies: Array
 
 
-def lessons_of(
+def regression_data(
     curves: Sequence[Curve], epochs: Array, *, described: Sequence[Numbers] = (), names: Sequence[str] = ()
-) -> Lessons:
+) -> RegressionData:
     """The first regression of Baker et al. has one of `epochs`, the next two, and so on (section 2).
 
     Time-series features are the accuracies at these epochs and their first and second differences; then come
@@ -36,7 +35,7 @@ def lessons_of(
     yet. Its outcome is its best accuracy: the paper forecasts the last one, but a search ranks by the best.
     """
     seen = np.array([_seen_at(curve, epochs) for curve in curves])
-    return Lessons(
+    return RegressionData(
         features=_with_differences(seen, _numbers(described, names, len(curves))),
         accuracies=np.array([curve.best_accuracy for curve in curves]),
     )
@@ -50,7 +49,7 @@ def observed_epochs(curve: Curve) -> Array:
 
 
 def curve_row(curve: Curve, *, described: Numbers = (), names: Sequence[str] = ()) -> Array:
-    """The features of one curve at its `observed_epochs`, [1, k], as `lessons_of` makes them."""
+    """The features of one curve at its `observed_epochs`, [1, k], as `regression_data` makes them."""
     seen = _seen_at(curve, observed_epochs(curve))[None, :]
     return _with_differences(seen, _numbers([described], names, 1))
 
