@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hpc_nas.errors import ConfigurationError, HpcNasError
+from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
 from hpc_nas.spaces_cli import space
@@ -103,6 +103,8 @@ def run(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+    if result.failure:
+        raise TrainingError(result.failure)
 
 
 @app.command()

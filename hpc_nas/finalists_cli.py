@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from hpc_nas.errors import ConfigurationError
+from hpc_nas.errors import ConfigurationError, TrainingError
 
 __all__ = ["finalists"]
 
@@ -78,6 +78,8 @@ def finalists(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+    if result.failure:
+        raise TrainingError(result.failure)
 
 
 def _said(problem: Mapping[str, Any]) -> str:

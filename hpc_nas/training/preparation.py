@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.spaces.objective import Objective
@@ -16,7 +17,8 @@ class DataSummary:
     """A checked data set, without its content. `chance_accuracy` is in percent: what knowing nothing but the shares
     of the classes (of the words) gives. `num_train`, `num_validation` and `num_test` count samples.
 
-    `checksum` is the whole data set's, `fingerprint` that of what candidates are trained and validated on.
+    `checksum` is the whole data set's, `fingerprint` that of what candidates are trained and validated on. `warnings`
+    say, each in a line, what lets no campaign fail and is no good sign.
     """
 
     problem: AnyProblem
@@ -27,6 +29,13 @@ class DataSummary:
     num_test: int
     checksum: str
     fingerprint: str
+    warnings: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """What the ledger keeps of it."""
+        record = asdict(self)
+        del record["warnings"]
+        return record
 
 
 def prepare(section: DataSection, *, cache_dir: Path) -> DataSummary:
@@ -44,4 +53,5 @@ def prepare(section: DataSection, *, cache_dir: Path) -> DataSummary:
         num_test=splits.num_test,
         checksum=splits.checksum,
         fingerprint=splits.fingerprint,
+        warnings=splits.warnings,
     )

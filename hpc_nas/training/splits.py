@@ -31,6 +31,7 @@ class Splits:
     num_classes: int
     num_test: int
     checksum: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def problem(self) -> Problem:

@@ -46,6 +46,7 @@ class TextSplits:
     vocabulary: tuple[str, ...]
     sequence_length: int
     checksum: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def problem(self) -> TextProblem:
