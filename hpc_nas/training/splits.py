@@ -13,6 +13,7 @@ from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
 from hpc_nas.spaces.problem import Problem
 from hpc_nas.training.dataset import Dataset, Images, Labels
+from hpc_nas.training.shares import rare_classes
 from hpc_nas.training.stratify import stratified_subset
 
 
@@ -87,7 +88,7 @@ def split(dataset: Dataset, section: DataSection) -> Splits:
 
     `max_train_samples` is a stratified random subset of the training data, taken first; validation is a
     stratified share of what is left, or the test set where `validate_on_test` asks for it (then nothing is
-    cut). Raises DataError where a part would be empty.
+    cut). Raises DataError where a part would be empty, or have one class to train on.
     """
     random = np.random.default_rng(section.seed)
     pool = np.arange(len(dataset.train_labels))
@@ -103,6 +104,7 @@ def split(dataset: Dataset, section: DataSection) -> Splits:
             dataset.train_labels[validation],
         )
     train = random.permutation(train)
+    warnings = rare_classes(dataset, train=dataset.train_labels[train], validation=validation_labels)
     return Splits(
         name=dataset.name,
         train_images=dataset.train_images[train],
@@ -112,6 +114,7 @@ def split(dataset: Dataset, section: DataSection) -> Splits:
         num_classes=dataset.num_classes,
         num_test=len(dataset.test_labels),
         checksum=dataset.checksum,
+        warnings=warnings,
     )
 
 

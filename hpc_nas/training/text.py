@@ -90,7 +90,7 @@ class TextSplits:
 def is_text(section: DataSection) -> bool:
     """Does `section.name` name a text?"""
     path = Path(section.name)
-    return section.name == NAME or path.suffix == SUFFIX or ("/" in section.name and path.is_dir())
+    return section.name == NAME or path.suffix.lower() == SUFFIX or ("/" in section.name and path.is_dir())
 
 
 def load_text(section: DataSection) -> TextSplits:
@@ -134,7 +134,9 @@ def _paths(section: DataSection) -> list[Path]:
             "and not downloaded"
         )
     path = Path(section.data_dir or "") if section.name == NAME else Path(section.name)
-    wanted = [path] if path.suffix == SUFFIX and not path.is_dir() else [path / name for name in FILES]
+    wanted = (
+        [path] if path.suffix.lower() == SUFFIX and not path.is_dir() else [path / name for name in FILES]
+    )
     missing = [str(each) for each in wanted if not each.is_file()]
     if missing:
         raise DataError(
