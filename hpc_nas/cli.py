@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from hpc_nas.campaign.stop import EXIT_INCOMPLETE
-from hpc_nas.errors import ConfigurationError, HpcNasError
+from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
 from hpc_nas.spaces_cli import space
@@ -104,6 +104,8 @@ def run(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+    if result.failure:
+        raise TrainingError(result.failure)
 
 
 @app.command()

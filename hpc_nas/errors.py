@@ -7,6 +7,7 @@
     +-- RunDirectoryError    a run directory is occupied, missing, or in use
     +-- RecordError          a record file is missing, foreign, truncated or can't be written
     +-- LaunchError          MPI, Parsl or a worker group can't be started
+    +-- TrainingError        no candidate of a campaign can be trained
 
 Expected outcomes of a candidate (non-finite, out of memory, ...) are values, not errors: see `values`.
 A message says where, what was seen, what is allowed and what to do. Each class takes only the message,
@@ -21,6 +22,7 @@ __all__ = [
     "RecordError",
     "RunDirectoryError",
     "SpaceError",
+    "TrainingError",
 ]
 
 
@@ -50,3 +52,7 @@ class RecordError(HpcNasError):
 
 class LaunchError(HpcNasError):
     """MPI, Parsl or a worker group can't be started."""
+
+
+class TrainingError(HpcNasError):
+    """The candidates of a campaign fail, all alike, or none of them was trained to a result."""

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from hpc_nas.campaign.stop import EXIT_INCOMPLETE
-from hpc_nas.errors import ConfigurationError
+from hpc_nas.errors import ConfigurationError, TrainingError
 
 __all__ = ["finalists"]
 
@@ -79,6 +79,8 @@ def finalists(
             soft_wrap=True,
         )
         raise typer.Exit(EXIT_INCOMPLETE)
+    if result.failure:
+        raise TrainingError(result.failure)
 
 
 def _said(problem: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["space"]
 
 MILLION = 1e6
+PATIENCE_S = 2.0
 IMAGE_SHAPE, TEXT_SHAPE = "3x32x32", "10000x35"  # the latter: Penn Treebank
 
 
@@ -48,7 +51,8 @@ def space(
 ) -> None:
     """Draw networks of a search space: parameters drawn, layers, weights, multiply-adds.
 
-    They are the first candidates of a campaign with the strategy `random` and this seed. Nothing is trained.
+    They are the first candidates of a campaign with the strategy `random` and this seed. They are tried on a few
+    batches of noise, as a campaign tries its first one: a space whose networks can't be trained is refused.
     """
     from hpc_nas.spaces.registry import SPACES
 
@@ -60,6 +64,7 @@ def space(
     some_space = _space(name, settings or [])
     problem = _problem(shape, some_space=some_space, classes=classes)
     candidates = _draw(some_space, problem, seed=seed, count=sample)
+    _try(candidates, some_space=some_space, problem=problem)
     recipe = some_space.recipe(candidates[0].parameters, problem)
     if as_json:
         print(json.dumps(_as_json(some_space, problem, recipe, candidates), indent=2))
@@ -113,6 +118,19 @@ def _draw(some_space: Space, problem: AnyProblem, *, seed: int, count: int) -> l
     return [strategy.ask(number) for number in range(count)]
 
 
+def _try(candidates: Sequence[Candidate], *, some_space: Space, problem: AnyProblem) -> None:
+    """In order, the first in any case, and no longer than a user waits gladly."""
+    from hpc_nas.training.tryout import say_how_counted, try_training
+
+    end_s = time.monotonic() + PATIENCE_S
+    for candidate in candidates:
+        try_training(candidate, space=some_space, problem=problem)
+        if time.monotonic() > end_s:
+            break
+    if said := say_how_counted(candidates[0], space=some_space, problem=problem):
+        print(said, file=sys.stderr)
+
+
 def _as_json(
     some_space: Space, problem: AnyProblem, recipe: Recipe, candidates: Sequence[Candidate]
 ) -> dict[str, Any]:
@@ -148,8 +166,6 @@ def _short(value: bool | int | float | str) -> str:
 
 
 def _list_table(modules: dict[str, str]) -> Table:
-    import sys
-
     table = Table()
     table.add_column("space")
     table.add_column("what it is", overflow="fold")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -113,7 +112,10 @@ def _check_campaign(configuration: Configuration, submission: Submission) -> Dat
     from hpc_nas.records.run_directory import RunDirectory
 
     directory = RunDirectory(submission.run_dir)
-    return prepare_campaign(configuration, going_on=directory if directory.holds_campaign() else None).summary
+    prepared = prepare_campaign(configuration, going_on=directory if directory.holds_campaign() else None)
+    for warning in prepared.warnings:
+        print(f"WARNING {warning}", file=sys.stderr)
+    return prepared.summary
 
 
 def _check_provenance(configuration: Configuration, submission: Submission, *, summary: DataSummary) -> None:
@@ -126,7 +128,7 @@ def _check_provenance(configuration: Configuration, submission: Submission, *, s
     directory = RunDirectory(submission.run_dir)
     if not directory.holds_campaign() or is_complete(directory, configuration):
         return  # a job that has nothing to do compares nothing
-    here = opened_here(data=asdict(summary), resumed=True)
+    here = opened_here(data=summary.as_record(), resumed=True)
     force = "--force" in submission.flags
     then = OnDifference.GO_ON if force else OnDifference.REFUSE
     check_same_campaign(directory, configuration, opened=here, then=then)

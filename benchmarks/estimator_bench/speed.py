@@ -20,7 +20,7 @@ from benchmarks.estimator_bench.values import BatchSpeed, ForecastSpeed, RefitSp
 from estimator import Curve, preset
 from estimator.forecasters import FamilyBank, Forecaster
 from estimator.forecasters.learned import Hyperparameters, Regression
-from estimator.forecasters.learned.lessons import lessons_of
+from estimator.forecasters.learned.regression_data import regression_data
 from estimator.forecasters.learned.sequential_regression import fit_length
 from estimator.forecasters.separable import fit_prefixes
 
@@ -158,7 +158,7 @@ def _refits(*, num_curves: int, length: int, repeats: int) -> Iterator[RefitSpee
 
 def _refit_s(curves: list[Curve], epochs: Array, regression: Regression) -> float:
     started = time.perf_counter()
-    fit_length(lessons_of(curves, epochs), regression=regression, hyperparameters=Hyperparameters())
+    fit_length(regression_data(curves, epochs), regression=regression, hyperparameters=Hyperparameters())
     return time.perf_counter() - started
 
 

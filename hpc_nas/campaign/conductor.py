@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 
+from hpc_nas.campaign.alike import FailingAlike
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
@@ -60,6 +61,9 @@ class Conductor:
         self._welcome = protocol.Welcome(chance_accuracy=chance_accuracy)
         self._view = view
         self._stop = stop
+        self._alike = FailingAlike(
+            books.state, num_trainers=configuration.num_groups * configuration.group.trainers_per_node
+        )
         self._credits: dict[int, int] = defaultdict(int)
         self._sent: dict[int, int] = defaultdict(int)
         self._last_heard: dict[int, float] = {}
@@ -71,13 +75,14 @@ class Conductor:
         """Serve until every candidate has an outcome, a stop is requested or the allocation ends; returns why it ended.
 
         Raises LaunchError when groups can't be kept running, RecordError when the ledger can't be written,
-        SpaceError when the strategy finds no network.
+        SpaceError when the strategy finds no network, TrainingError when the first candidates all fail alike.
         """
         try:
             credits_open = False
             while not self._state.complete and self._stop.reason is None:
                 self._pool.start_missing(before_start=self._on_group_start)
                 self._turn(0 if credits_open else POLL_MS)
+                self._alike.check()
                 credits_open = self._dispatch()
                 if not credits_open:
                     self._handout.draw_ahead()
@@ -143,6 +148,7 @@ class Conductor:
         elif isinstance(message, protocol.Progress):
             if not message.carried:  # else nothing was trained there yet
                 self._pool.mark_observed(group)
+                self._alike.observed()
             self._books.observe(message, group=group)
             self._progress.observed(group, message)
         elif isinstance(message, protocol.Trouble):

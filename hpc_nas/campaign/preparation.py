@@ -21,6 +21,7 @@ from hpc_nas.spaces.space import Space
 from hpc_nas.tasks.cache import data_cache_dir
 from hpc_nas.tasks.registry import DataSummary, load_task, summarize
 from hpc_nas.training.intervals import check_batches
+from hpc_nas.training.tryout import say_how_counted, try_training
 
 PATIENCE_S = 30.0
 """How long the first network is searched for; constraints that keep it so long leave hardly any."""
@@ -28,9 +29,13 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The checked parts of a campaign; the strategy has learnt what is known from earlier ones."""
+    """The checked parts of a campaign; the strategy has learnt what is known from earlier ones.
+
+    `warnings`: what keeps no campaign from running, and should be known before it does.
+    """
 
     summary: DataSummary
+    warnings: tuple[str, ...]
     preset: estimator.Preset
     strategy: Strategy
     knowledge: Knowledge
@@ -56,12 +61,22 @@ def prepare_campaign(configuration: Configuration, *, going_on: RunDirectory | N
     limits = Limits.of(configuration)
     strategy = make_strategy(configuration.search, context=context, limits=limits)
     _check_batch_size(configuration, num_train=summary.num_train, space=space)
-    # Drawn and thrown away. A space without a network is found here, and what the first draw loads, which takes seconds
-    # where files are cold, keeps no worker group waiting for a sign of life.
-    OptunaStrategy(random_search(context), context=context, limits=limits, patience_s=PATIENCE_S).ask(0)
+    # Drawn, tried and thrown away. A space without a network, or with one that can't be trained, is found here, and
+    # what the first draw loads, seconds where files are cold, keeps no worker group waiting for a sign of life.
+    drawn = OptunaStrategy(random_search(context), context=context, limits=limits, patience_s=PATIENCE_S).ask(
+        0
+    )
+    try_training(drawn, space=space, problem=summary.problem, section=configuration.training)
+    said = say_how_counted(drawn, space=space, problem=summary.problem)
     knowledge = knowledge_for(configuration, summary=summary, directory=going_on)
     teach(strategy, knowledge)
-    return Prepared(summary=summary, preset=preset, strategy=strategy, knowledge=knowledge)
+    return Prepared(
+        summary=summary,
+        warnings=(*summary.warnings, *([said] if said else [])),
+        preset=preset,
+        strategy=strategy,
+        knowledge=knowledge,
+    )
 
 
 def _check_batch_size(configuration: Configuration, *, num_train: int, space: Space) -> None:

@@ -10,11 +10,12 @@ import logging
 import os
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from hpc_nas.campaign.alike import nothing_trained
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.conductor import Conductor
@@ -49,7 +50,7 @@ from hpc_nas.platforms.scheduler import job_number
 from hpc_nas.platforms.walltime import find_deadline
 from hpc_nas.records.archive import write_archive
 from hpc_nas.records.assembly import assemble
-from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, LedgerWriter
+from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, CandidateEnded, LedgerWriter, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.tasks.registry import DataSummary
 
@@ -61,11 +62,15 @@ ALREADY_COMPLETE = "complete already"
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignResult:
-    """How a campaign process ended. `complete` is False when it was stopped: it can be resumed."""
+    """How a campaign process ended. `complete` is False when it was stopped: it can be resumed.
+
+    `failure` says that a complete campaign has not a single result, and why; empty where it has.
+    """
 
     run_directory: RunDirectory
     complete: bool
     reason: str
+    failure: str = ""
 
 
 def run_campaign(
@@ -83,14 +88,18 @@ def run_campaign(
 
     Raises ConfigurationError, DataError, SpaceError, LaunchError before anything is trained, RunDirectoryError
     for a directory that is occupied (by a new one), empty (for one to be resumed), in use, or of another campaign,
-    RecordError when the disk fails while running. A signal (`stop.SIGNALS`) or the end of the allocation stops it in
+    RecordError when the disk fails while running, TrainingError when the first candidates all fail alike. A signal
+    (`stop.SIGNALS`) or the end of the allocation stops it in
     order; what was flushed is kept.
     """
     console = console if console is not None else Console()
     resumed = expects_campaign(run_dir, opening)
     if opening is Opening.AUTO and resumed and is_complete(RunDirectory.open(run_dir), configuration):
+        directory = RunDirectory.open(run_dir)
+        events = read_ledger(directory.ledger_path).events
+        ended = [event.outcome for event in events if isinstance(event, CandidateEnded)]
         return CampaignResult(
-            run_directory=RunDirectory.open(run_dir), complete=True, reason=ALREADY_COMPLETE
+            run_directory=directory, complete=True, reason=ALREADY_COMPLETE, failure=nothing_trained(ended)
         )
     check_paths(configuration, run_dir=run_dir)
     check_inside(configuration, environment=os.environ)
@@ -111,6 +120,8 @@ def run_campaign(
         if prepared.knowledge.candidates and not directory.warm_start_path.exists():
             directory.publish(directory.warm_start_path, prepared.knowledge.model_dump_json() + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
+        for warning in prepared.warnings:
+            logger.warning("%s", warning)
         run = _set_up(
             configuration, prepared=prepared, directory=directory, opened=opened, stop=stop, stack=stack
         )
@@ -122,7 +133,9 @@ def run_campaign(
                 run.close_books(f"{type(error).__name__}: {error}")
             raise
         run.close_books(reason)
-    return CampaignResult(run_directory=directory, complete=run.books.state.complete, reason=reason)
+    state = run.books.state
+    failure = nothing_trained(entry.outcome for entry in state.entries.values()) if state.complete else ""
+    return CampaignResult(run_directory=directory, complete=state.complete, reason=reason, failure=failure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +246,7 @@ def _set_up(
 
 def _opened(configuration: Configuration, *, summary: DataSummary, resumed: bool) -> CampaignOpened:
     return opened_here(
-        data=asdict(summary),
+        data=summary.as_record(),
         resumed=resumed,
         job_id=job_number(os.environ),
         deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),

@@ -149,7 +149,7 @@ def _resolve_paths(tables: _Tables) -> None:
 
 
 def _is_path(value: str) -> bool:
-    return "/" in value or ".py:" in value or value.endswith((".npz", ".h5", ".hdf5", ".txt"))
+    return "/" in value or ".py:" in value or value.lower().endswith((".npz", ".h5", ".hdf5", ".txt"))
 
 
 def _widen_numbers(node: Any, model: type[BaseModel] = Configuration) -> Any:

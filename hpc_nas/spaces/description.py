@@ -1,4 +1,4 @@
-"""Count parameters, layers and multiply-adds of a network on torch's meta device: nothing is allocated."""
+"""Count parameters, layers and multiply-adds of a network; on torch's meta device nothing is allocated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpc_nas.spaces.quick_count import QuickCount
 from hpc_nas.spaces.recipe import Recipe
 from hpc_nas.spaces.trial_pass import try_out
 
-__all__ = ["Description", "describe_module"]
+__all__ = ["Description", "OnCpu", "describe_module"]
 
 _PLAIN = Recipe()
 
@@ -27,7 +27,7 @@ class Description:
     `num_parameters` counts trainable weights. `num_layers` counts layers with weights: modules that own a
     parameter of two or more dimensions (convolutions, fully connected layers, LSTMs, embeddings, not normalisations).
     `macs` counts multiply-adds of one forward pass of one image, or of one token of a text (half of what torch's flop
-    counter says). `footprint` is what its training by `recipe` takes of memory.
+    counter says). `footprint` is what its training by `recipe` takes of memory. `on_cpu` says how it had to be built.
     """
 
     num_parameters: int
@@ -35,19 +35,37 @@ class Description:
     macs: int
     footprint: Footprint = field(default_factory=Footprint)
     recipe: Recipe = field(default_factory=Recipe)
+    on_cpu: OnCpu | None = None
 
 
-def describe_module(module: nn.Module, problem: AnyProblem, *, recipe: Recipe = _PLAIN) -> Description:
-    """Describe a network that was built on the meta device, and check that it fits the problem.
+@dataclass(frozen=True, kw_only=True)
+class OnCpu:
+    """A network that the meta device can't carry: it was built, weights and all, and counted on the CPU."""
+
+    why: str
+    seconds: float
+
+
+def describe_module(
+    module: nn.Module, problem: AnyProblem, *, recipe: Recipe = _PLAIN, device: str = "meta"
+) -> Description:
+    """Describe a network that was built on this device, and check that it fits the problem.
 
     Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
     """
     if any(is_lazy(parameter) for parameter in module.parameters()):
         raise ValueError("the network has lazy layers, whose weights do not exist yet; give input sizes")
+    num_parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    if num_parameters == 0:
+        num_frozen = sum(p.numel() for p in module.parameters())
+        why = f"all of its {num_frozen} weights are frozen" if num_frozen else "it has no weights"
+        raise ValueError(f"there is nothing to train: {why}")
     module.eval()
-    macs, footprint = _count_quickly(module, problem) or _count(module, problem)
+    macs, footprint = (_count_quickly(module, problem) if device == "meta" else None) or _count(
+        module, problem, device=device
+    )
     return Description(
-        num_parameters=sum(p.numel() for p in module.parameters() if p.requires_grad),
+        num_parameters=num_parameters,
         num_layers=sum(_has_weights(layer) for layer in module.modules()),
         macs=macs,
         footprint=footprint,
@@ -67,10 +85,10 @@ def _count_quickly(module: nn.Module, problem: AnyProblem) -> tuple[int, Footpri
     )
 
 
-def _count(module: nn.Module, problem: AnyProblem) -> tuple[int, Footprint]:
+def _count(module: nn.Module, problem: AnyProblem, *, device: str = "meta") -> tuple[int, Footprint]:
     """The same by torch's own flop counter and hooks, whatever the network is made of."""
     with kept_tensors(module) as kept, FlopCounterMode(display=False) as counter:
-        num_samples, num_units = try_out(module, problem)
+        num_samples, num_units = try_out(module, problem, device=device)
     return counter.get_total_flops() // (2 * num_units), kept.footprint(num_samples=num_samples)
 
 

@@ -1,4 +1,4 @@
-"""Estimate what a network's training takes of memory, from what autograd would keep of a forward pass."""
+"""What a network's training takes of memory, from what autograd would keep of a forward pass; and the lack of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from torch import nn
 
 from hpc_nas.spaces.recipe import Recipe
 
-__all__ = ["Footprint", "KeptTensors", "kept_tensors"]
+__all__ = ["Footprint", "KeptTensors", "causes", "kept_tensors", "lacks_memory", "says_out_of_memory"]
+
+_OUT_OF_MEMORY = (
+    "defaultcpuallocator",
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "cudaerrormemoryallocation",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "std::bad_alloc",
+    "storage size calculation overflowed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,3 +98,24 @@ def kept_tensors(module: nn.Module) -> Iterator[KeptTensors]:
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield kept
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Is it, or what it was raised from, a lack of memory?"""
+    return any(says_out_of_memory(cause) for cause in causes(error))
+
+
+def says_out_of_memory(error: BaseException) -> bool:
+    """By its class, or the words of torch and its libraries; what it was raised from is not looked at."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
+import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -15,7 +16,8 @@ from optuna.trial import BaseTrial, FixedTrial
 from torch import nn
 
 from hpc_nas.errors import SpaceError
-from hpc_nas.spaces.description import Description, describe_module
+from hpc_nas.spaces.description import Description, OnCpu, describe_module
+from hpc_nas.spaces.memory import lacks_memory
 from hpc_nas.spaces.options import type_hints
 from hpc_nas.spaces.problem import AnyProblem, Problem, TextProblem
 from hpc_nas.spaces.put_off_compiler import put_off_compiler
@@ -26,6 +28,7 @@ __all__ = ["CollapsedShape", "Network", "Parameters", "Space", "SpaceFunction"]
 Parameters = Mapping[str, bool | int | float | str]
 
 _Result = TypeVar("_Result")
+_CPU_SEED = 0  # of weights that are looked at while networks are drawn
 
 
 class CollapsedShape(Exception):
@@ -100,22 +103,21 @@ class Space:
     def draw(
         self, trial: BaseTrial, problem: AnyProblem, *, check: Callable[[Parameters], None] | None = None
     ) -> Description:
-        """Draw a network from `trial` on the meta device, check that it fits the problem, and describe it.
+        """Draw a network from `trial`, check that it fits the problem, and describe it.
 
+        It is built on the meta device, which allocates nothing; where that can't be (a function that looks at a
+        weight or at any other number), once more from the same draws on the CPU.
         `check` is shown what was drawn before the rest, which takes longer; what it raises goes through.
-        Raises CollapsedShape as `build`; SpaceError also for a network that does not give what `Network` says,
-        and for parameters that JSON does not carry.
+        Raises CollapsedShape as `build`, also where the CPU lacks the memory; SpaceError also for a network that does
+        not give what `Network` says or has nothing to train, and for parameters that JSON does not carry.
         """
         put_off_compiler()
-        with torch.device("meta"):
-            network = self.build(trial, problem)
-            if check is not None:
-                check(trial.params)
-            try:
-                description = describe_module(network.module, problem, recipe=network.recipe)
-            except Exception as error:
-                what = f"yields a network that does not fit: {_say(error)}"
-                raise self._error(what, trial.params, problem) from error
+        try:
+            description = self._describe(trial, problem, check=check, device="meta")
+        except SpaceError as error:
+            if isinstance(error.__cause__, SpaceError):
+                raise  # a space's own word
+            description = self._describe_on_cpu(trial, problem, check=check, why=error)
         for name, value in trial.params.items():
             if not _is_json_scalar(value):
                 what = (
@@ -125,6 +127,45 @@ class Space:
                 raise self._error(what, trial.params, problem)
         return description
 
+    def _describe(
+        self,
+        trial: BaseTrial,
+        problem: AnyProblem,
+        *,
+        check: Callable[[Parameters], None] | None,
+        device: str,
+    ) -> Description:
+        with torch.device(device):
+            network = self.build(trial, problem)
+            if check is not None:
+                check(trial.params)
+            try:
+                return describe_module(network.module, problem, recipe=network.recipe, device=device)
+            except Exception as error:
+                what = f"yields a network that does not fit: {_say(error)}"
+                raise self._error(what, trial.params, problem) from error
+
+    def _describe_on_cpu(
+        self,
+        trial: BaseTrial,
+        problem: AnyProblem,
+        *,
+        check: Callable[[Parameters], None] | None,
+        why: SpaceError,
+    ) -> Description:
+        """What is wrong here, too, is wrong with the network; the numbers that it looks at are the same each time."""
+        begun = time.perf_counter()
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_CPU_SEED)
+                description = self._describe(trial, problem, check=check, device="cpu")
+        except (SpaceError, MemoryError, torch.OutOfMemoryError) as error:
+            if lacks_memory(error):
+                raise CollapsedShape(f"memory: to build it on the CPU: {error}") from error
+            raise
+        cause = why.__cause__ if isinstance(why.__cause__, Exception) else why
+        return replace(description, on_cpu=OnCpu(why=_say(cause), seconds=time.perf_counter() - begun))
+
     def rebuild(self, parameters: Parameters, problem: AnyProblem) -> Network:
         """The network that was drawn with these parameters; device and weights as in `build`.
 
@@ -132,19 +173,35 @@ class Space:
         """
         return self._replay(parameters, problem, self.build)[0]
 
+    def untrainable(self, what: str, parameters: Parameters, problem: AnyProblem) -> SpaceError:
+        """To be raised where a drawn network was tried in training."""
+        return self._error(f"yields a network that can't be trained: {what}", parameters, problem)
+
     def describe(self, parameters: Parameters, problem: AnyProblem) -> Description:
         """Count parameters, layers and MACs of a drawn network; raises as `rebuild` and `draw`."""
         return self._replay(parameters, problem, self.draw)[0]
 
     def recipe(self, parameters: Parameters, problem: AnyProblem) -> Recipe:
         """How a drawn network wants to be trained; raises as `rebuild`."""
-        with torch.device("meta"):
-            return self.rebuild(parameters, problem).recipe
+        return self._replay_quickly(parameters, problem)[0].recipe
 
     def distributions(self, parameters: Parameters, problem: AnyProblem) -> dict[str, BaseDistribution]:
         """From what each parameter was drawn, by name; raises as `rebuild`."""
-        with torch.device("meta"):
-            return self._replay(parameters, problem, self.build)[1]
+        return self._replay_quickly(parameters, problem)[1]
+
+    def _replay_quickly(
+        self, parameters: Parameters, problem: AnyProblem
+    ) -> tuple[Network, dict[str, BaseDistribution]]:
+        """A network whose weights nobody looks at; on the CPU where the meta device can't carry it, as in `draw`."""
+        try:
+            with torch.device("meta"):
+                return self._replay(parameters, problem, self.build)
+        except SpaceError as error:
+            if isinstance(error.__cause__, SpaceError):
+                raise
+            with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+                torch.manual_seed(_CPU_SEED)
+                return self._replay(parameters, problem, self.build)
 
     def _replay(
         self, parameters: Parameters, problem: AnyProblem, action: Callable[[BaseTrial, AnyProblem], _Result]

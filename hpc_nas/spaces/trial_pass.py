@@ -1,4 +1,4 @@
-"""Run a network on a few meta samples, and check that what it gives fits the problem."""
+"""Run a network on a few samples, and check that what it gives fits the problem."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _WINDOWS = 2  # of a text: the first has no state before it
 _LENGTH = 3  # of a window: a whole one, token by token, would take a second for each candidate
 
 
-def try_out(module: nn.Module, problem: AnyProblem) -> tuple[float, int]:
+def try_out(module: nn.Module, problem: AnyProblem, *, device: str = "meta") -> tuple[float, int]:
     """Run the network; on how many samples, and on how many images, or tokens of a text, which are few of a sample.
 
-    Raises ValueError, saying what does not fit; whatever the network's own forward pass raises goes through.
+    `device` is the network's. Raises ValueError, saying what does not fit; whatever the network's own forward pass
+    raises goes through.
     """
     if isinstance(problem, Problem):
-        images = torch.empty(_SAMPLES, *problem.input_shape, device="meta")
+        # Numbers, not what lies in fresh memory: on the CPU a network may look at them.
+        images = torch.zeros(_SAMPLES, *problem.input_shape, device=device)
         _check(module(images), (_SAMPLES, problem.num_classes), what="samples", wanted="[batch, num_classes]")
         return _SAMPLES, _SAMPLES
     state: tuple[torch.Tensor, ...] = ()
     length = min(_LENGTH, problem.sequence_length)
-    tokens = torch.zeros(_SAMPLES, length, dtype=torch.int64, device="meta")
+    tokens = torch.zeros(_SAMPLES, length, dtype=torch.int64, device=device)
     for _ in range(_WINDOWS):
         outputs = module(tokens, state)
         if not isinstance(outputs, tuple) or len(outputs) != 2:
@@ -45,6 +47,10 @@ def try_out(module: nn.Module, problem: AnyProblem) -> tuple[float, int]:
 def _check(outputs: object, expected: tuple[int, ...], *, what: str, wanted: str) -> None:
     if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
         raise ValueError(f"{_SAMPLES} {what} give {_seen(outputs)}, not {wanted} = {list(expected)}")
+    if not outputs.dtype.is_floating_point:
+        raise ValueError(
+            f"its outputs are {outputs.dtype}, not real floating-point numbers: there is no loss of them"
+        )
 
 
 def _seen(outputs: object) -> list[int] | str:

@@ -125,6 +125,10 @@ class Task(Protocol):
         Unlike `checksum` it changes with every key that changes the cut.
         """
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What lets no campaign fail and is no good sign, a line each."""
+
     def check_training(self, section: TrainingSection) -> None:
         """Raise ConfigurationError for settings that are for other kinds of data."""
 
@@ -135,8 +139,15 @@ class Task(Protocol):
 class TaskKind(Protocol):
     """One kind of task, as the registry knows it."""
 
+    @property
+    def problem_type(self) -> type[AnyProblem]:
+        """What its problems are."""
+
     def claims(self, section: DataSection) -> bool:
         """Does `section.name` name data of this kind? Looks at names alone."""
 
     def load(self, section: DataSection, *, cache_dir: Path) -> Task:
         """Load, check and cut the data, the same for everybody. Raises DataError."""
+
+    def noise(self, problem: Any, *, num_samples: int, seed: int) -> TaskData:
+        """Data of the problem's shape without any meaning, on the host: at most as many are validated on."""

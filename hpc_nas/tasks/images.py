@@ -25,6 +25,7 @@ from hpc_nas.tasks.augmentation import Normalization, augment
 from hpc_nas.tasks.base import EXAMPLES, FeedState, HeldOut, Inputs
 from hpc_nas.tasks.image_data import load_dataset
 from hpc_nas.tasks.image_data.dataset import Dataset, Images, Labels
+from hpc_nas.tasks.image_data.shares import rare_classes
 from hpc_nas.tasks.image_data.subsets import stratified_subset
 from hpc_nas.tasks.sums import Sums
 
@@ -46,6 +47,7 @@ class ImageTask:
     num_classes: int
     num_test: int
     checksum: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def problem(self) -> Problem:
@@ -106,7 +108,7 @@ def split(dataset: Dataset, section: DataSection) -> ImageTask:
 
     `max_train_samples` is a stratified random subset of the training data, taken first; validation is a
     stratified share of what is left, or the test set where `validate_on_test` asks for it (then nothing is
-    cut). Raises DataError where a part would be empty.
+    cut). Raises DataError where a part would be empty, or have one class to train on.
     """
     random = np.random.default_rng(section.seed)
     pool = np.arange(len(dataset.train_labels))
@@ -122,6 +124,7 @@ def split(dataset: Dataset, section: DataSection) -> ImageTask:
             dataset.train_labels[validation],
         )
     train = random.permutation(train)
+    warnings = rare_classes(dataset, train=dataset.train_labels[train], validation=validation_labels)
     return ImageTask(
         name=dataset.name,
         train_images=dataset.train_images[train],
@@ -131,6 +134,7 @@ def split(dataset: Dataset, section: DataSection) -> ImageTask:
         num_classes=dataset.num_classes,
         num_test=len(dataset.test_labels),
         checksum=dataset.checksum,
+        warnings=warnings,
     )
 
 
@@ -263,6 +267,8 @@ class ImageFeed:
 class ImageKind:
     """Images by the name of a data set, or in a file of the user's."""
 
+    problem_type = Problem
+
     def claims(self, section: DataSection) -> bool:
         return True
 
@@ -270,6 +276,22 @@ class ImageKind:
         if section.text != TextSection():
             raise DataError(f"[data.text] is set, but {section.name!r} holds images; leave the table out")
         return split(load_dataset(section, cache_dir=cache_dir), section)
+
+    def noise(self, problem: Problem, *, num_samples: int, seed: int) -> ImageData:
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.randn(num_samples, *problem.input_shape, generator=generator)
+        labels = torch.randint(problem.num_classes, (num_samples,), generator=generator)
+        by_channel = (problem.channels, 1, 1)
+        return ImageData(
+            problem=problem,
+            train_images=images,
+            train_labels=labels,
+            validation_images=images[:EXAMPLES].clone(),
+            validation_labels=labels[:EXAMPLES].clone(),
+            normalization=Normalization(
+                mean=torch.full(by_channel, 128.0), deviation=torch.full(by_channel, 64.0)
+            ),
+        )
 
 
 KIND = ImageKind()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hpc_nas.configuration import DataSection
+from hpc_nas.errors import DataError
 from hpc_nas.spaces.objective import Objective
 from hpc_nas.spaces.problem import AnyProblem
 from hpc_nas.tasks import images, text
-from hpc_nas.tasks.base import Task, TaskKind
+from hpc_nas.tasks.base import Task, TaskData, TaskKind
+from hpc_nas.tasks.host_memory import GIB, available_bytes
 
 KINDS: tuple[TaskKind, ...] = (text.KIND, images.KIND)
 """The first that claims the data has them; images claim the rest."""
@@ -21,7 +24,19 @@ def load_task(section: DataSection, *, cache_dir: Path) -> Task:
     Safe to call from several processes at once. Raises DataError where the data are unknown, missing or corrupt.
     """
     kind = next(kind for kind in KINDS if kind.claims(section))
-    return kind.load(section, cache_dir=cache_dir)
+    try:
+        return kind.load(section, cache_dir=cache_dir)
+    except MemoryError as error:
+        raise DataError(
+            f"{section.name}: does not fit into memory: {error or 'no more to be had'}; "
+            f"{available_bytes() / GIB:.2f} GiB are available here; use fewer or smaller samples, or more memory"
+        ) from error
+
+
+def noise(problem: AnyProblem, *, num_samples: int, seed: int) -> TaskData:
+    """Data of a problem's shape without any meaning, to try a network on."""
+    kind = next(kind for kind in KINDS if isinstance(problem, kind.problem_type))
+    return kind.noise(problem, num_samples=num_samples, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +51,17 @@ class DataSummary:
     num_test: int
     checksum: str
     fingerprint: str
+    warnings: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """What the ledger keeps of it."""
+        record = asdict(self)
+        del record["warnings"]
+        return record
 
 
 def summarize(task: Task) -> DataSummary:
-    """What the ledger and the archive keep of the data."""
+    """What a campaign knows of its data."""
     return DataSummary(
         problem=task.problem,
         objective=task.problem.objective,
@@ -49,4 +71,5 @@ def summarize(task: Task) -> DataSummary:
         num_test=task.num_test,
         checksum=task.checksum,
         fingerprint=task.fingerprint,
+        warnings=task.warnings,
     )

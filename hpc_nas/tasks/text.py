@@ -63,6 +63,7 @@ class TextTask:
     vocabulary: tuple[str, ...]
     sequence_length: int
     checksum: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def problem(self) -> TextProblem:
@@ -158,7 +159,9 @@ def _paths(section: DataSection) -> list[Path]:
             "and not downloaded"
         )
     path = Path(section.data_dir or "") if section.name == NAME else Path(section.name)
-    wanted = [path] if path.suffix == SUFFIX and not path.is_dir() else [path / name for name in FILES]
+    wanted = (
+        [path] if path.suffix.lower() == SUFFIX and not path.is_dir() else [path / name for name in FILES]
+    )
     missing = [str(each) for each in wanted if not each.is_file()]
     if missing:
         raise DataError(
@@ -334,12 +337,22 @@ class _Streams:
 class TextKind:
     """Penn Treebank's directory, or any text file."""
 
+    problem_type = TextProblem
+
     def claims(self, section: DataSection) -> bool:
         path = Path(section.name)
-        return section.name == NAME or path.suffix == SUFFIX or ("/" in section.name and path.is_dir())
+        return (
+            section.name == NAME or path.suffix.lower() == SUFFIX or ("/" in section.name and path.is_dir())
+        )
 
     def load(self, section: DataSection, *, cache_dir: Path) -> TextTask:
         return load_text(section)
+
+    def noise(self, problem: TextProblem, *, num_samples: int, seed: int) -> TextData:
+        length = num_samples * problem.sequence_length + 1
+        generator = torch.Generator().manual_seed(seed)
+        tokens = torch.randint(problem.vocabulary_size, (length,), generator=generator)
+        return TextData(problem=problem, train_tokens=tokens, validation_tokens=tokens.clone())
 
 
 KIND = TextKind()

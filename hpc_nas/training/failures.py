@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
 from hpc_nas.errors import HpcNasError
+from hpc_nas.spaces.memory import causes, says_out_of_memory
 from hpc_nas.tasks.sums import NonFiniteLoss
 from hpc_nas.values import Reason
 
 _Result = TypeVar("_Result")
 
 MAX_MESSAGE = 500
-_OUT_OF_MEMORY = (
-    "defaultcpuallocator",
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "cudaerrormemoryallocation",
-    "cublas_status_alloc_failed",
-    "cudnn_status_alloc_failed",
-    "std::bad_alloc",
-    "storage size calculation overflowed",
-)
 _STICKY = (
     "cuda error",
     "hip error",
@@ -81,8 +71,8 @@ def classify(error: BaseException, *, building: bool) -> tuple[Reason, str] | No
         return None  # KeyboardInterrupt
     if isinstance(error, NonFiniteLoss):
         return Reason.NON_FINITE, str(error)
-    for cause in _causes(error):
-        if _is_out_of_memory(cause):
+    for cause in causes(error):
+        if says_out_of_memory(cause):
             return Reason.OUT_OF_MEMORY, _describe(cause, building=building)
         if isinstance(cause, DeviceLost) or _is_sticky(cause):
             raise DeviceLost(f"device lost: {_describe(cause, building=building)}") from error
@@ -99,20 +89,6 @@ def release_cache() -> None:
     """Give back the memory that torch keeps for later, which trainers on the same GPU may lack. Cheap."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def _is_sticky(error: BaseException) -> bool:

@@ -29,7 +29,7 @@ PUBLIC = {
     },
     "hpc_nas.errors": {
         *("ConfigurationError", "DataError", "HpcNasError", "LaunchError", "RecordError"),
-        *("RunDirectoryError", "SpaceError"),
+        *("RunDirectoryError", "SpaceError", "TrainingError"),
     },
     "hpc_nas.records.archive": {
         *("CampaignRecord", "assemble", "load_record", "read_archive", "write_archive"),

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
+from hpc_nas.tasks.image_data.array_file import SUFFIXES
 from hpc_nas.tasks.image_data.dataset import Dataset
 from hpc_nas.tasks.image_data.digits import load_digits
 from hpc_nas.tasks.image_data.torchvision_sets import (
@@ -16,7 +17,7 @@ from hpc_nas.tasks.image_data.torchvision_sets import (
     load_fashion_mnist,
     load_svhn,
 )
-from hpc_nas.tasks.image_data.user_file import SUFFIXES, load_user_file
+from hpc_nas.tasks.image_data.user_file import load_user_file
 
 
 class Loader(Protocol):
@@ -40,7 +41,7 @@ def load_dataset(section: DataSection, *, cache_dir: Path) -> Dataset:
     Safe to call from several processes at once. Raises DataError where it is unknown, missing or corrupt.
     """
     loader = KINDS.get(section.name)
-    if loader is None and Path(section.name).suffix in SUFFIXES:
+    if loader is None and Path(section.name).suffix.lower() in SUFFIXES:
         loader = load_user_file
     if loader is None:
         near = difflib.get_close_matches(section.name, [*KINDS, "ptb"], n=1)

@@ -29,10 +29,16 @@ def stratified_subset(
 
 
 def hold_out_test(images: Images, labels: Labels, *, name: str, num_classes: int) -> Dataset:
-    """A data set with a stratified fifth set apart as the test set, at least one image of it."""
+    """A data set with a stratified fifth set apart as the test set, at least one image of it.
+
+    The only image of a class is left to train on, unless nothing else is there to be set apart.
+    """
     count = max(1, round(len(labels) * TEST_FRACTION))
     is_test = np.zeros(len(labels), dtype=bool)
     is_test[stratified_subset(labels, count, random=np.random.default_rng(TEST_SEED))] = True
+    single = np.bincount(labels, minlength=num_classes)[labels] == 1
+    if (is_test & ~single).any():
+        is_test &= ~single
     return separate_test(images, labels, name=name, is_test=is_test, num_classes=num_classes)
 
 

@@ -8,8 +8,6 @@ class up to the largest label must occur).
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,14 @@ from numpy.typing import NDArray
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
+from hpc_nas.tasks.image_data.array_file import Arrays, read_arrays
 from hpc_nas.tasks.image_data.dataset import Dataset, Images, Labels, check_label_range
+from hpc_nas.tasks.image_data.shares import name_classes
 from hpc_nas.tasks.image_data.subsets import hold_out_test, separate_test
 
-SUFFIXES = (".npz", ".h5", ".hdf5")
 MAX_CHANNELS = 4
 _REQUIRED = ("images", "labels")
 _OPTIONAL = ("is_test", "num_classes", "class_names")
-
-_Arrays = dict[str, NDArray[Any]]
 
 
 def load_user_file(section: DataSection, *, cache_dir: Path) -> Dataset:
@@ -40,31 +37,18 @@ def load_user_file(section: DataSection, *, cache_dir: Path) -> Dataset:
     num_classes = _num_classes(arrays, labels, path=path)
     check_label_range(labels, num_classes, where=str(path))
     if "is_test" not in arrays:
+        _check_contrast(images, what="images", path=path)
         return hold_out_test(images, labels, name=section.name, num_classes=num_classes)
     is_test = _is_test(arrays["is_test"], len(labels), path=path)
+    _check_contrast(images[~is_test], what="images outside of the test set", path=path)
+    _check_learnable(labels, is_test, path=path)
     return separate_test(images, labels, name=section.name, is_test=is_test, num_classes=num_classes)
 
 
-def _read(path: Path) -> _Arrays:
+def _read(path: Path) -> Arrays:
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected a .npz or .h5 file with {' and '.join(_REQUIRED)}")
-    read = _read_npz if path.suffix == ".npz" else _read_hdf5
-    try:
-        arrays = read(path)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise DataError(
-            f"{path}: truncated, corrupt or not a {path.suffix} file "
-            f"({path.stat().st_size} bytes found): {error}"
-        ) from error
+    arrays = read_arrays(path, names=(*_REQUIRED, *_OPTIONAL))
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise DataError(
@@ -72,19 +56,6 @@ def _read(path: Path) -> _Arrays:
             f"and optionally {', '.join(_OPTIONAL)}"
         )
     return arrays
-
-
-def _read_npz(path: Path) -> _Arrays:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-        return {name: content[name] for name in (*_REQUIRED, *_OPTIONAL) if name in content}
-
-
-def _read_hdf5(path: Path) -> _Arrays:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        wanted = (name for name in (*_REQUIRED, *_OPTIONAL) if isinstance(file.get(name), h5py.Dataset))
-        return {name: np.asarray(file[name][()]) for name in wanted}
 
 
 def _images(images: NDArray[Any], *, path: Path) -> Images:
@@ -119,7 +90,7 @@ def _labels(labels: NDArray[Any], *, path: Path) -> Labels:
     return labels.astype(np.int64)
 
 
-def _num_classes(arrays: _Arrays, labels: Labels, *, path: Path) -> int:
+def _num_classes(arrays: Arrays, labels: Labels, *, path: Path) -> int:
     if "num_classes" in arrays:
         declared = arrays["num_classes"]
         if declared.size != 1 or not np.issubdtype(declared.dtype, np.integer):
@@ -146,3 +117,21 @@ def _is_test(is_test: NDArray[Any], count: int, *, path: Path) -> NDArray[np.boo
             f"{path}: is_test marks {int(is_test.sum())} of {count} images; expected some, not all"
         )
     return is_test
+
+
+def _check_contrast(images: Images, *, what: str, path: Path) -> None:
+    """Raises DataError where all are the same, as zeros of a part of the file that was never written."""
+    if (images == images[0]).all():
+        low, high = images[0].min(), images[0].max()
+        pixels = f"and every pixel of them {low}" if low == high else f"with pixels of {low}..{high}"
+        raise DataError(f"{path}: all {len(images)} {what} are the same, {pixels}: there is nothing to learn")
+
+
+def _check_learnable(labels: Labels, is_test: NDArray[np.bool_], *, path: Path) -> None:
+    """Raises DataError for classes that the test set alone has: no network can name them."""
+    only = np.setdiff1d(labels[is_test], labels[~is_test])
+    if len(only):
+        raise DataError(
+            f"{path}: {name_classes(only, labels)} in the test set only, so no network can learn it; mark some of "
+            "these images as is_test = False, or leave them out"
+        )

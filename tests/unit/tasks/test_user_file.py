@@ -132,7 +132,7 @@ BAD_CONTENT: dict[str, tuple[dict[str, NDArray[Any]], str]] = {
         {"images": arrays()["images"]},
         "has no array labels; expected images, labels and optionally",
     ),
-    "objects": (arrays(labels=np.array([{}] * 40)), "truncated, corrupt or not a .npz file"),
+    "objects": (arrays(labels=np.array([{}] * 40)), "labels holds Python objects; save one plain array"),
 }
 
 
