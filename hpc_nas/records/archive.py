@@ -24,7 +24,7 @@ from hpc_nas.errors import RecordError
 from hpc_nas.records import layout
 from hpc_nas.records.assembly import assemble
 from hpc_nas.records.campaign_record import TABLES, CampaignRecord
-from hpc_nas.records.hdf5 import cause_of
+from hpc_nas.records.hdf5 import cause_of, plain
 from hpc_nas.records.ownership import is_foreign
 from hpc_nas.records.row_checks import possible
 from hpc_nas.records.run_directory import RunDirectory
@@ -157,7 +157,7 @@ def _read(source: Any, *, path: Path) -> CampaignRecord:
 
 
 def _record(file: Any, *, path: Path) -> CampaignRecord:
-    kind, version = file.attrs.get("kind"), file.attrs.get("schema_version")
+    kind, version = plain(file.attrs.get("kind")), file.attrs.get("schema_version")
     if kind in ("trainer", "estimator"):
         raise RecordError(f"{path}: a {kind}'s rank file, no archive; name the run directory it lies in")
     if kind != KIND:

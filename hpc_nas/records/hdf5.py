@@ -91,10 +91,11 @@ def write_attributes(file: Any, attributes: Mapping[str, Attribute]) -> None:
 
 def read_attributes(file: Any) -> dict[str, Attribute]:
     """All attributes, texts as text however they were written."""
-    return {name: _plain(value) for name, value in file.attrs.items()}
+    return {name: plain(value) for name, value in file.attrs.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """An attribute's value as Python has it."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return value.item() if isinstance(value, np.generic) else value

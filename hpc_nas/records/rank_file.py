@@ -259,8 +259,8 @@ def check_fields(reader: RowFileReader, table: str) -> None:
     if wanted is None or reader.dtype(table) == wanted:
         return
     found = reader.dtype(table)
-    names = [name for name in wanted.names or () if name not in (found.names or ())]
-    what = f"no {', '.join(map(repr, names))}" if names else f"the fields {found}"
+    missing = sorted({*(wanted.names or ())} - {*(found.names or ())})
+    what = f"no {missing[0]!r}" if missing else f"the fields {found}"
     raise RecordError(f"{reader.path}: table {table!r} has {what}; see docs/records.md for its fields")
 
 

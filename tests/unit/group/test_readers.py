@@ -100,7 +100,8 @@ def test_rows_that_nobody_rings_for_are_found(readers: ObservationReaders, tmp_p
         row = observation(5, epoch=0.5)
         theirs.append("observations", tuple(row.model_dump().values()))
         number = foreign_number(5, group=0, name="their-program.h5")
-        assert number is not None and is_foreign(number)
+        assert number is not None
+        assert is_foreign(number)
         seen = [seen for seen, _ in readers.scan(rung=frozenset({ours}))]
         assert seen == [row.model_copy(update={"candidate": number})]
         assert found(readers.scan(rung=frozenset({ours}))) == []
@@ -193,9 +194,9 @@ def test_foreign_file_is_passed_over_and_its_neighbours_are_read(
         found(readers.read(path))
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00000.h5") == [(1, 0.5)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
         file.append_observation(observation(1, epoch=1.0))
-        assert found(readers.scan(rung=NO_RINGS)) == [(1, 1.0)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 1.0)]
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x89HDF\r\n\x1a\n\x03\x08\x08\x01" + bytes(36)])
@@ -209,7 +210,7 @@ def test_file_that_is_still_being_born_is_read_once_it_is_there(
     path.unlink()
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00000.h5") == [(1, 0.5)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
 
 
 def test_file_that_is_not_there_is_said_to_be_missing(readers: ObservationReaders, tmp_path: Path) -> None:

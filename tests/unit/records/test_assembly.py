@@ -255,7 +255,7 @@ def test_a_thousand_candidates_are_assembled_quickly(tmp_path: Path) -> None:
         ]
     directory = RunDirectory.create(tmp_path / "run")
     directory.publish(directory.configuration_path, Configuration().model_dump_json())
-    header = b'{"kind": "hpc-nas ledger", "schema_version": 1}'
+    header = b'{"kind": "hpc-nas ledger", "schema_version": 2}'
     lines = [header, *(event.model_dump_json().encode() for event in events), b""]
     directory.ledger_path.write_bytes(b"\n".join(lines))  # without a thousand fsyncs
     directory.create_group_dir(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_helpers import candidate, finished_campaign, mutated, opened, outcome, same
+from records_helpers import candidate, events_or_refusal, finished_campaign, mutated, opened, outcome, same
 
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.errors import RecordError
@@ -233,11 +233,9 @@ def test_mutated_ledger_is_read_or_refused_with_file_and_line(
     path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
     lines = lines_of(path)
     path.write_bytes(b"".join(data.draw(mutated(lines))))
-    try:
-        events = read_ledger(path).events
-    except RecordError as error:
-        assert re.search(r"ledger\.jsonl(, line \d+: damaged|: not a ledger)", str(error))
-        return
+    events = events_or_refusal(
+        path, read=read_ledger, match=r"ledger\.jsonl(, line \d+: damaged|: not a ledger)"
+    )
     state = CampaignState(num_candidates=100)
     for event in events:  # what is read can be taken into account
         state.apply(event)
