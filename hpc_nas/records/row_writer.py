@@ -120,7 +120,10 @@ class RowFileWriter:
 
     def _look(self) -> None:
         """Does the file still lie under its name? If not, make it anew: its rows are still reached through HDF5."""
-        found = _place_of(self.path)
+        try:
+            found = _place_of(self.path)
+        except OSError:
+            return  # nobody can tell now; the next append looks again
         if found == self._place:
             return
         what = "has vanished" if found is None else "was replaced by another file"
@@ -156,10 +159,10 @@ class RowFileWriter:
 
 
 def _place_of(path: Path) -> tuple[int, int] | None:
-    """Which file lies there; None where there is none, or nobody can tell. Costs one stat."""
+    """Which file lies there; None where there is none. Costs one stat. Raises OSError where nobody can tell."""
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino
 

@@ -65,6 +65,16 @@ def test_rows_are_read_from_the_file_and_not_taken_twice(
     assert caplog.records == []
 
 
+def test_row_of_an_attempt_that_its_trainer_was_never_given_is_passed_over(
+    rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trainer_file(files, 0) as file:
+        rows.ring(0, write(file, observation(99, epoch=0.5)))
+        rows.ring(0, write(file, observation(7, epoch=0.5)))
+        assert found(rows.read()) == [(7, 0.5)]
+    assert "a row of candidate 99 attempt 1, which this trainer was never given" in caplog.messages[0]
+
+
 def test_rows_that_a_file_does_not_show_come_with_their_rings(
     rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
