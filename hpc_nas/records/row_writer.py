@@ -29,6 +29,8 @@ from hpc_nas.records.layout import COMMIT, Attribute, Rows
 
 logger = logging.getLogger(__name__)
 
+LOOK_INTERVAL_S = 0.05  # a look costs as much as a tenth of an append
+
 
 class RowFileWriter:
     """Creates a row file and appends to it. No file is ever opened again for appending.
@@ -72,6 +74,7 @@ class RowFileWriter:
             self._file.swmr_mode = True
             _publish(temporary, self.path)
             self._place = _place_of(self.path)
+            self._next_look = 0.0
         except FAILURES as error:
             self._fail(error)
             with contextlib.suppress(OSError):
@@ -109,6 +112,7 @@ class RowFileWriter:
         """Close the file; every row is on it already. Raises RecordError where even that can't be written."""
         if self._file is None:
             return
+        self._next_look = 0.0
         self._look()
         try:
             self._file.flush()
@@ -119,13 +123,20 @@ class RowFileWriter:
             raise RecordError(self._failure) from error
 
     def _look(self) -> None:
-        """Does the file still lie under its name? If not, make it anew: its rows are still reached through HDF5."""
+        """Does the file still lie under its name? Asked at each validation, not at each row of a burst."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_INTERVAL_S
         try:
             found = _place_of(self.path)
         except OSError:
-            return  # nobody can tell now; the next append looks again
-        if found == self._place:
-            return
+            return  # nobody can tell now; a later append looks again
+        if found != self._place:
+            self._make_anew(found)
+
+    def _make_anew(self, found: tuple[int, int] | None) -> None:
+        """With all rows, which are still reached through HDF5; `found` is what lies there now."""
         what = "has vanished" if found is None else "was replaced by another file"
         logger.warning("%s %s; it is made anew with all its rows", self.path, what)
         lost = self._file

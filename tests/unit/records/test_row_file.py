@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from hpc_nas.errors import RecordError
+from hpc_nas.records import row_writer
 from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 from tests.disks import tiny_disk
 
@@ -277,8 +278,13 @@ def remove_its_directory(path: Path) -> None:
 @pytest.mark.parametrize("vanish", [remove, replace_by_another, remove_its_directory])
 @pytest.mark.parametrize("seen_at", ["append", "close"])
 def test_file_that_vanishes_is_made_anew_with_all_its_rows(
-    tmp_path: Path, vanish: Callable[[Path], None], seen_at: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    vanish: Callable[[Path], None],
+    seen_at: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(row_writer, "LOOK_INTERVAL_S", 0.0)
     path = tmp_path / "group" / "rows.h5"
     path.parent.mkdir()
     written = [1, 2, 3]
@@ -300,7 +306,10 @@ def test_file_that_vanishes_is_made_anew_with_all_its_rows(
     assert kept == ([b"somebody else's"] if vanish is replace_by_another else [])
 
 
-def test_file_that_vanishes_and_can_not_be_made_anew_is_an_error(tmp_path: Path) -> None:
+def test_file_that_vanishes_and_can_not_be_made_anew_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_writer, "LOOK_INTERVAL_S", 0.0)
     path = tmp_path / "run" / "group" / "rows.h5"
     path.parent.mkdir(parents=True)
     file = writer(path)
