@@ -44,7 +44,7 @@ REASONS: dict[State, frozenset[Reason]] = {
 }
 """The reasons that the end of an attempt allows: the final states, and paused."""
 
-Percent = Annotated[float, Field(ge=0.0, le=100.0)]
+Percent = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 
 
@@ -55,16 +55,22 @@ class _Value(BaseModel):
 class Candidate(_Value):
     """One architecture under evaluation, as a search strategy drew it from a search space."""
 
-    number: int = Field(ge=0, description="position in the campaign, from 0")
-    seed: int = Field(ge=0, description="seeds weights, shuffling and augmentation of its training")
+    number: int = Field(ge=0, lt=1 << 62, description="position in the campaign, from 0")
+    seed: int = Field(
+        ge=0, lt=1 << 64, description="seeds weights, shuffling and augmentation of its training"
+    )
     parameters: dict[str, bool | int | float | str] = Field(
         description="what the space drew, by Optuna parameter name; the same values rebuild the network"
     )
-    num_parameters: int = Field(ge=0, description="trainable weights")
-    num_layers: int = Field(ge=0, description="layers with weights")
-    macs: int = Field(ge=0, description="multiply-adds of one forward pass of one sample")
-    redraws: int = Field(ge=0, default=0, description="draws rejected before it, for whatever reason")
-    beyond_limits: int = Field(ge=0, default=0, description="of these: networks beyond the [constraints]")
+    num_parameters: int = Field(ge=0, lt=1 << 63, description="trainable weights")
+    num_layers: int = Field(ge=0, lt=1 << 31, description="layers with weights")
+    macs: int = Field(ge=0, lt=1 << 63, description="multiply-adds of one forward pass of one sample")
+    redraws: int = Field(
+        ge=0, lt=1 << 31, default=0, description="draws rejected before it, for whatever reason"
+    )
+    beyond_limits: int = Field(
+        ge=0, lt=1 << 31, default=0, description="of these: networks beyond the [constraints]"
+    )
 
 
 class Observation(_Value):
@@ -72,10 +78,11 @@ class Observation(_Value):
 
     Accuracies are in percent, losses are means per sample, times in seconds, `time_s` in seconds since the
     Unix epoch. A quantity that was not measured is NaN. `carried` rows were measured in an earlier attempt and came
-    with the checkpoint from which this attempt goes on: each attempt's rows are a whole curve.
+    with the checkpoint from which this attempt goes on: each attempt's rows are a whole curve. A number below 0
+    is that of a foreign program's candidate (`records.ownership`).
     """
 
-    candidate: int = Field(ge=0)
+    candidate: int
     attempt: int = Field(ge=0)
     epoch: float = Field(gt=0.0)
     val_accuracy: float
@@ -98,14 +105,14 @@ class Outcome(_Value):
     measured value, None where unknown.
     """
 
-    candidate: int = Field(ge=0)
-    attempt: int = Field(ge=0)
+    candidate: int = Field(ge=0, lt=1 << 62)
+    attempt: int = Field(ge=0, lt=1 << 31)
     state: State
     reason: Reason
-    estimate: float | None = None
-    spread: float | None = None
-    best_accuracy: float | None = Field(default=None, description="best validation accuracy seen, percent")
-    epochs: NonNegative = 0.0
+    estimate: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    spread: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None
+    best_accuracy: Percent | None = Field(default=None, description="best validation accuracy seen, percent")
+    epochs: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     message: str = ""
 
     @model_validator(mode="after")

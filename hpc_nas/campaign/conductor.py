@@ -229,7 +229,13 @@ class Conductor:
 
     def _on_group_end(self, group: int, exit: GroupExit | None, *, error: str) -> None:
         in_flight = self._state.attempts_in_flight(group)
-        loss = self._losses.examine(group, in_flight=in_flight, exit=exit, error=error)
+        loss = self._losses.examine(
+            group,
+            num_trainers=self._configuration.group.trainers_per_node,
+            in_flight=in_flight,
+            exit=exit,
+            error=error,
+        )
         self._books.bury(group, loss.forgiven() if self._closing else loss)
         self._last_heard.pop(group, None)
         self._leaving.discard(group)

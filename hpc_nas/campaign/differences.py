@@ -25,7 +25,7 @@ def setting_differences(
 
 
 def data_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Of two data sets in figures. A ledger of an earlier version knows no fingerprint, only the whole's checksum."""
+    """Of two data sets in figures."""
     for key in ("fingerprint", "checksum"):
         if key in before and key in now:
             old, new = before[key], now[key]

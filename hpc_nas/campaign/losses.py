@@ -54,11 +54,22 @@ class LossAssessor:
             del self._training[group][trainer]
 
     def examine(
-        self, group: int, *, in_flight: Collection[tuple[int, int]], exit: GroupExit | None, error: str
+        self,
+        group: int,
+        *,
+        num_trainers: int | None,
+        in_flight: Collection[tuple[int, int]],
+        exit: GroupExit | None,
+        error: str,
     ) -> Loss:
-        """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand."""
+        """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand.
+
+        `num_trainers` is None where the group has never reported.
+        """
         salvaged = salvage(
             self._run_directory.rank_file_paths(group),
+            group=group,
+            num_trainers=num_trainers,
             wanted=in_flight,
             preset=self._preset,
         )

@@ -65,7 +65,15 @@ class OldGroups:
         living = waiting if self._stop.reason is not None else set()
         for group in sorted(state.open_groups - living):
             in_flight = state.attempts_in_flight(group)
-            self._books.bury(group, self._losses.examine(group, in_flight=in_flight, exit=None, error=""))
+            report = self._reports.get(group)
+            loss = self._losses.examine(
+                group,
+                num_trainers=report.num_trainers if report is not None else None,
+                in_flight=in_flight,
+                exit=None,
+                error="",
+            )
+            self._books.bury(group, loss)
 
     def _hear(self, group: int, message: protocol.FromGroup) -> None:
         if isinstance(message, protocol.Ended):

@@ -9,10 +9,7 @@ from hpc_nas.values import State
 
 
 def tell_pause(event: AttemptInterrupted, state: CampaignState, strategy: Strategy) -> None:
-    """Tell the strategy if the candidate is paused now that the state has heard of it; else it runs on or again.
-
-    Ledgers of earlier versions do not say what was known of a paused candidate: then the strategy hears nothing.
-    """
+    """Tell the strategy if the candidate is paused now that the state has heard of it; else it runs on or again."""
     entry = state.entries[event.candidate]
     if entry.state is State.PAUSED and event.best_accuracy is not None:
         strategy.pause(entry.candidate, epochs=event.epochs, accuracy=event.best_accuracy)

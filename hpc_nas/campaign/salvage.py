@@ -10,41 +10,50 @@ import numpy as np
 
 import estimator
 from hpc_nas.configuration import Mode
-from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
 from hpc_nas.group.judge import Judge
 from hpc_nas.records.checkpoint_files import CheckpointName
-from hpc_nas.records.layout import ESTIMATOR_TABLES, TRAINER_TABLES, Rows
+from hpc_nas.records.group_rows import rank_files_of
+from hpc_nas.records.layout import Rows
+from hpc_nas.records.ownership import Owner
 from hpc_nas.records.rank_file import (
     none_if_nan,
     observation_from_row,
     outcome_from_row,
-    read_rank_file,
     string,
 )
-from hpc_nas.records.versions import upgrade
 from hpc_nas.values import FINAL_STATES, Outcome, Reason, State
 
 logger = logging.getLogger(__name__)
 
-_LAYOUT = {**TRAINER_TABLES, **ESTIMATOR_TABLES}
 _Key = tuple[int, int]
 
 Ending = Outcome | protocol.Interrupted
 """How an attempt ended, or that a rule had paused it (and the name of its checkpoint, if that was ever written)."""
 
 
-def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Preset) -> list[Ending]:
-    """What became of the `wanted` attempts, (candidate, attempt), that ended or were paused in these rank files.
+def salvage(
+    paths: list[Path],
+    *,
+    group: int,
+    num_trainers: int | None,
+    wanted: Container[_Key],
+    preset: estimator.Preset,
+) -> list[Ending]:
+    """What became of the `wanted` attempts, (candidate, attempt), that ended or were paused in this group's rank files.
 
     Where the estimator rank died before it concluded, the outcome is made from the attempt's rows and from the
-    decision to stop it that was recorded. Files and rows that are not ours are passed over.
+    decision to stop it that was recorded. Files of others than this group's ranks (`num_trainers` trainers; None:
+    nobody knows how many) and rows that can't be are passed over.
     """
     outcomes: dict[_Key, Ending] = {}
     stops: dict[_Key, np.void] = {}
     left: list[tuple[Rows, Rows]] = []
-    for path in paths:
-        tables = _tables(path)
+    contents, problems = rank_files_of(paths, group=group, num_trainers=num_trainers)
+    for problem in problems:
+        logger.warning("not salvaged: %s", problem)
+    for path, content, owner in contents:
+        tables = content.tables if owner is not Owner.FOREIGN else {}
         for row in tables.get("outcomes", ()):
             if (key := _key(row)) in wanted and (outcome := _outcome(row, path=path)) is not None:
                 outcomes[key] = outcome
@@ -66,27 +75,6 @@ def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Pre
                 if concluded is not None:
                     outcomes[key] = concluded
     return list(outcomes.values())
-
-
-def _tables(path: Path) -> dict[str, Rows]:
-    try:
-        found = read_rank_file(path).tables
-    except RecordError as error:
-        logger.warning("nothing to salvage there: %s", error)
-        return {}
-    return {
-        name: rows
-        for name in _LAYOUT.keys() & found.keys()
-        if (rows := _upgraded(name, found[name])) is not None
-    }
-
-
-def _upgraded(name: str, rows: Rows) -> Rows | None:
-    """Rows of any schema version in the present layout; None for a table that has our name and not our fields."""
-    try:
-        return upgrade(rows, _LAYOUT[name])
-    except (ValueError, TypeError):
-        return None
 
 
 def _key(row: np.void) -> _Key:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ CAMPAIGN_TABLES = (
 )
 PLATFORM_TABLES = ("platform", "group")
 
-RENAMED = {("group", "num_groups"): "groups_per_node"}  # keys of earlier versions
+RENAMED = {("group", "num_groups"): "groups_per_node"}  # keys that do not exist, and what is meant by them
 
 _Tables = dict[str, dict[str, Any]]
 
@@ -72,31 +71,17 @@ def load_configuration(
 
 
 def read_configuration(path: Path) -> Configuration:
-    """The resolved configuration of a campaign, from its run directory; keys of earlier versions are known.
+    """The resolved configuration of a campaign, from its run directory.
 
     Raises ConfigurationError for a file that is missing, cut, or not a configuration of this version.
     """
     try:
-        return Configuration.model_validate_json(_with_names_of_today(path.read_text(encoding="utf-8")))
+        return Configuration.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: can't be read: {error}; restore it from a copy") from error
     except ValidationError as error:
         lines = "\n  ".join(_explain(error, {}))
         raise ConfigurationError(f"{path}: not a configuration of this version:\n  {lines}") from None
-
-
-def _with_names_of_today(text: str) -> str:
-    try:
-        tables = json.loads(text)
-    except ValueError:
-        return text  # the schema says what is wrong with it
-    renamed = False
-    for (table, old), new in RENAMED.items():
-        section = tables.get(table) if isinstance(tables, dict) else None
-        if isinstance(section, dict) and old in section and new not in section:
-            section[new] = section.pop(old)
-            renamed = True
-    return json.dumps(tables) if renamed else text
 
 
 def validate_tables(tables: _Tables, *, origin: dict[str, str]) -> Configuration:

@@ -31,6 +31,7 @@ class Crew:
         )
         self._muster = Muster(num_trainers=self._num_trainers, timeout_s=section.start_timeout_s)
         self._hangs = HangWatch(section)
+        self._placed: dict[_Key, int] = {}
 
     @property
     def busy(self) -> bool:
@@ -70,7 +71,12 @@ class Crew:
         for trainer, assignment in self._roster.place():
             self._outbox.send(Train(assignment=assignment), to=trainer)
             key = assignment.candidate.number, assignment.attempt
+            self._placed[key] = trainer
             self._hangs.started(key, trainer=trainer, now=time.monotonic())
+
+    def was_placed(self, trainer: int, key: _Key) -> bool:
+        """Was this trainer given that attempt, now or before?"""
+        return self._placed.get(key) == trainer
 
     def trainer_of(self, key: _Key) -> int | None:
         """Who trains this attempt; None if nobody does any more."""

@@ -57,7 +57,7 @@ class EstimatorRank:
         self._results = Results(file, correspondence=correspondence)
         self._reports = ReportBox(comm)
         self._crew = Crew(comm, section=configuration.group)
-        self._rows = Rows(files, own_rank=comm.rank)
+        self._rows = Rows(files, own_rank=comm.rank, was_placed=self._crew.was_placed)
         self._interruptions = Interruptions()
         self._hung: list[str] = []
 

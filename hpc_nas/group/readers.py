@@ -10,7 +10,9 @@ from pathlib import Path
 
 from hpc_nas.errors import RecordError
 from hpc_nas.records.layout import OBSERVATION
+from hpc_nas.records.ownership import foreign_number
 from hpc_nas.records.rank_file import observation_from_row
+from hpc_nas.records.row_checks import possible
 from hpc_nas.records.row_file import RowFileReader
 from hpc_nas.values import Observation
 
@@ -28,12 +30,14 @@ class ObservationReaders:
     """Readers of all rank files in a directory.
 
     A file is read when its trainer rings. Files that nobody rings for are found and read every
-    `SCAN_INTERVAL_S`, so that a training program that is not ours can stream into the same layout.
+    `SCAN_INTERVAL_S`, so that a training program that is not ours can stream into the same layout; its candidates
+    have numbers of their own (`records.ownership`).
     """
 
-    def __init__(self, directory: Path, *, own: Path):
+    def __init__(self, directory: Path, *, own: Path, group: int):
         self._directory = directory
         self._own = own
+        self._group = group
         self._readers: dict[Path, RowFileReader] = {}
         self._foreign: set[Path] = set()
         self._next_scan = 0.0
@@ -50,6 +54,8 @@ class ObservationReaders:
             if reader is None:
                 return
         rows = reader.read_new("observations")
+        if not (can_be := possible("observations", rows)).all():
+            raise ValueError(f"{path}: {(~can_be).sum()} new rows of table 'observations' can't be")
         now = time.time()
         for row in rows:
             observation = observation_from_row(row)
@@ -68,10 +74,17 @@ class ObservationReaders:
             if reader is not None and not reader.changed():
                 continue
             try:
-                yield from self.read(path)
+                for observation, age_s in self.read(path):
+                    yield self._foreign_one(observation, path=path), age_s
             except (RecordError, ValueError) as error:  # not one of ours: it must not end this rank
                 logger.warning("ignored from now on: %s", error)
                 self._foreign.add(path)
+
+    def _foreign_one(self, observation: Observation, *, path: Path) -> Observation:
+        number = foreign_number(observation.candidate, group=self._group, name=path.name)
+        if number is None:
+            raise ValueError(f"{path}: candidate {observation.candidate} can't be")
+        return observation.model_copy(update={"candidate": number})
 
     def close(self) -> None:
         """Close all files."""

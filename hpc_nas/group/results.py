@@ -8,6 +8,7 @@ import time
 from hpc_nas.group import protocol
 from hpc_nas.group.correspondence import Correspondence
 from hpc_nas.group.docket import Concluded, Judged, SetAside
+from hpc_nas.records.ownership import is_foreign
 from hpc_nas.records.rank_file import EstimatorFile
 from hpc_nas.values import Observation
 
@@ -41,6 +42,8 @@ class Results:
             time_s=judged.decided_time,
             carried=observation.carried,
         )
+        if is_foreign(observation.candidate):
+            return  # recorded; it is none of the campaign's
         forecast = verdict.decision.forecast
         value = forecast.value if forecast is not None else None
         self._correspondence.send(_progress(observation, trainer=trainer, forecast=value))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from hpc_nas.errors import RecordError
 from hpc_nas.group.readers import ObservationReaders, age_of
@@ -19,15 +19,21 @@ from hpc_nas.values import Observation
 
 logger = logging.getLogger(__name__)
 
+_Key = tuple[int, int]
+
 
 class Rows:
     """Each row once, as (observation, seconds from its time_s to now).
 
-    `own_rank` is the estimator's, the last one: all below it are trainers, each with a file of its own.
+    `own_rank` is the estimator's, the last one: all below it are trainers, each with a file of its own. `was_placed`
+    says whether a trainer was given an attempt, (candidate, attempt): rows of any other one are passed over there.
     """
 
-    def __init__(self, files: GroupFiles, *, own_rank: int):
-        self._readers = ObservationReaders(files.rank_files_dir, own=files.rank_file_path(own_rank))
+    def __init__(self, files: GroupFiles, *, own_rank: int, was_placed: Callable[[int, _Key], bool]):
+        self._readers = ObservationReaders(
+            files.rank_files_dir, own=files.rank_file_path(own_rank), group=files.group
+        )
+        self._was_placed = was_placed
         self._paths = {rank: files.rank_file_path(rank) for rank in range(own_rank)}
         self._all_rung = frozenset(self._paths.values())
         self._rung: dict[int, list[Ring]] = {}
@@ -46,6 +52,22 @@ class Rows:
 
     def read_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
         """What is new of this trainer: all that it has rung for, and more where its file shows more."""
+        for row, age_s in self._read_all_of(trainer):
+            if self._was_placed(trainer, (row.candidate, row.attempt)):
+                yield row, age_s
+            else:
+                logger.warning(
+                    "%s: a row of candidate %d attempt %d, which this trainer was never given: passed over",
+                    self._paths[trainer],
+                    row.candidate,
+                    row.attempt,
+                )
+
+    def close(self) -> None:
+        """Close all files."""
+        self._readers.close()
+
+    def _read_all_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
         rung = self._rung.pop(trainer, [])
         if trainer not in self._unseen:
             yield from self._read_file_of(trainer, rung={ring.index: ring.row for ring in rung})
@@ -54,10 +76,6 @@ class Rows:
                 self._give_up_on_file_of(trainer, why=f"row {ring.index} is not there")
                 self._num_taken[trainer] = ring.index + 1
                 yield ring.row, age_of(ring.row, now=time.time())
-
-    def close(self) -> None:
-        """Close all files."""
-        self._readers.close()
 
     def _read_file_of(
         self, trainer: int, *, rung: Mapping[int, Observation]

@@ -6,7 +6,6 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from hpc_nas.configuration import Mode
 from hpc_nas.configuration.audit import is_audited
 from hpc_nas.errors import RecordError
 from hpc_nas.records import layout
-from hpc_nas.records.campaign_record import TABLES, CampaignRecord
+from hpc_nas.records.campaign_record import CampaignRecord
+from hpc_nas.records.group_rows import foreign_candidates, read_rows
 from hpc_nas.records.layout import Rows
 from hpc_nas.records.ledger import (
     AttemptInterrupted,
@@ -30,12 +30,10 @@ from hpc_nas.records.ledger import (
     NodeExcluded,
     read_ledger,
 )
-from hpc_nas.records.rank_file import RankFileContent, read_rank_file, text
+from hpc_nas.records.rank_file import text
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.records.versions import upgrade
 from hpc_nas.values import Candidate, Outcome, State
 
-_RANK_TABLES = {**layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
 _OF_A_CANDIDATE = ("number", "seed", "num_parameters", "num_layers", "macs", "redraws", "beyond_limits")
 _Attempt = tuple[int, int]
 
@@ -43,8 +41,8 @@ _Attempt = tuple[int, int]
 def assemble(directory: RunDirectory) -> CampaignRecord:
     """Everything recorded so far, from the ledger and all rank files.
 
-    Rank files that can't be read are left out and named in `unreadable`. Raises RecordError for a ledger or a
-    configuration that can't be read.
+    What of the rank files can't be read, or isn't its writer's to say, is left out and named in `problems`. Raises
+    RecordError for a ledger or a configuration that can't be read.
     """
     configuration = _configuration(directory)
     ledger = (
@@ -52,7 +50,8 @@ def assemble(directory: RunDirectory) -> CampaignRecord:
         if directory.ledger_path.exists()
         else Ledger(events=(), damaged_tail=None, num_bytes=0)
     )
-    tables, unreadable = _rank_tables(directory)
+    rows = read_rows(directory, ledger.events)
+    tables = rows.tables
     entries = _entries(ledger.events)
     opened = [event for event in ledger.events if isinstance(event, CampaignOpened)]
     last = ledger.events[-1] if ledger.events else None
@@ -68,12 +67,13 @@ def assemble(directory: RunDirectory) -> CampaignRecord:
         elapsed_s=_elapsed_s(ledger.events),
         close_reason=last.reason if isinstance(last, CampaignClosed) else "",
         ledger_bytes=ledger.num_bytes,
-        unreadable=unreadable,
+        problems=rows.problems,
         excluded_nodes=tuple(
             dict.fromkeys(event.host for event in ledger.events if isinstance(event, NodeExcluded))
         ),
         parameters=[dict(entry.candidate.parameters) for entry in entries],
         candidates=_candidates(entries, tables, audited=_audited(entries, configuration)),
+        foreign=foreign_candidates(tables["observations"], rows.foreign_files),
         **tables,
     )
 
@@ -98,36 +98,6 @@ def _elapsed_s(events: tuple[Event, ...]) -> float:
             total += max(0.0, event.time_s - before)
         before = event.time_s
     return total
-
-
-# --- rank files ----------------------------------------------------------------------------------------------
-
-
-def _rank_tables(directory: RunDirectory) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    parts: dict[str, list[Rows]] = {name: [np.empty(0, dtype=TABLES[name])] for name in _RANK_TABLES}
-    unreadable = []
-    for group in directory.groups():
-        for path in directory.rank_file_paths(group):
-            try:
-                content = read_rank_file(path)
-                for name in _RANK_TABLES.keys() & content.tables.keys():
-                    parts[name].append(_with_source(name, content, group=group, path=path))
-            except RecordError as error:
-                unreadable.append(str(error))
-    return {name: np.concatenate(rows) for name, rows in parts.items()}, tuple(unreadable)
-
-
-def _with_source(name: str, content: RankFileContent, *, group: int, path: Path) -> Rows:
-    try:
-        rows = upgrade(content.tables[name], _RANK_TABLES[name])
-    except ValueError as error:
-        raise RecordError(f"{path}: table {name!r} has {error}") from error
-    rank = content.attributes.get("rank", -1)
-    result = np.zeros(len(rows), dtype=TABLES[name])
-    for field_name in rows.dtype.names or ():
-        result[field_name] = rows[field_name]
-    result["group"], result["rank"] = group, rank if isinstance(rank, int) else -1
-    return result
 
 
 # --- candidates ----------------------------------------------------------------------------------------------
@@ -181,6 +151,7 @@ class _Curve:
 def _curves(tables: dict[str, Rows]) -> dict[_Attempt, _Curve]:
     curves: dict[_Attempt, _Curve] = defaultdict(_Curve)
     rows = tables["observations"]
+    rows = rows[rows["candidate"] >= 0]
     columns = (rows[name].tolist() for name in ("candidate", "attempt", "epoch", "val_accuracy", "carried"))
     for candidate, attempt, epoch, accuracy, carried in zip(*columns, strict=True):
         curve = curves[candidate, attempt]

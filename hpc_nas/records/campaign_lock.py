@@ -38,6 +38,31 @@ def hold_lock(path: Path, *, job_id: str) -> Iterator[None]:
             os.close(descriptor)
 
 
+def in_use(directory: Path, *, by: str) -> str:
+    """What is said to whoever comes second."""
+    return (
+        f"{directory} is in use by {by}; a campaign runs there, see how it stands with hpc-nas status {directory}: "
+        "wait for its end, or stop that process"
+    )
+
+
+def holder_of(path: Path) -> str | None:
+    """Which campaign process holds this lock, in words; None where nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _acquire(descriptor: int, path: Path, *, job_id: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,9 +75,7 @@ def _acquire(descriptor: int, path: Path, *, job_id: str) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
     except BlockingIOError as error:
-        raise RunDirectoryError(
-            f"{path.parent} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
-        ) from error
+        raise RunDirectoryError(in_use(path.parent, by=_holder(descriptor))) from error
     except OSError as error:
         raise RunDirectoryError(
             f"{path} can't be locked: {error.strerror}; put the run directory on a file system "

@@ -33,9 +33,12 @@ TABLES = {
 class CampaignRecord:
     """All that is known of a campaign, running or ended. The tables are those of `layout` and above.
 
+    `candidates` are the campaign's own, `foreign` those of programs that are not ours, which stream into its groups'
+    directories: an archive has both in its table `candidates`. Their rows are in `observations` and `forecasts`.
+
     `elapsed_s` sums the time of every process of the campaign, from its opening to its last event. `data`
-    sums up the data set. `parameters[i]` belongs to row i of `candidates`. `unreadable` says which rank files
-    are left out, and why; `excluded_nodes` on which hosts no group is started any more.
+    sums up the data set. `parameters[i]` belongs to row i of `candidates`. `problems` says which
+    files or rows can't be read and are left out; `excluded_nodes` on which hosts no group is started any more.
     """
 
     name: str
@@ -49,7 +52,7 @@ class CampaignRecord:
     elapsed_s: float = 0.0
     close_reason: str = ""  # empty while the campaign runs, or was killed
     ledger_bytes: int = 0
-    unreadable: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     excluded_nodes: tuple[str, ...] = ()
     parameters: list[dict[str, Any]] = field(default_factory=list)
     candidates: Rows
@@ -57,3 +60,4 @@ class CampaignRecord:
     attempts: Rows
     forecasts: Rows
     outcomes: Rows
+    foreign: Rows = field(default_factory=lambda: np.empty(0, dtype=layout.CANDIDATE))

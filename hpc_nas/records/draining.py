@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.records.checkpoint_files import (
@@ -27,7 +26,7 @@ from hpc_nas.records.checkpoint_files import (
     remove_checkpoints,
 )
 from hpc_nas.records.group_files import GroupFiles
-from hpc_nas.records.layout import CHUNK_ROWS, COMMIT
+from hpc_nas.records.hdf5 import LIBRARY_VERSIONS, create_tables, write_attributes
 from hpc_nas.records.rank_file import RankFileContent
 from hpc_nas.records.row_file import RowFileReader
 
@@ -122,13 +121,9 @@ class Drainer:
 
 def image_of(content: RankFileContent) -> bytes:
     """The bytes of a closed row file with this content."""
-    counts = np.zeros(1, dtype=[(name, "<i8") for name in content.tables])
-    with h5py.File("drained", "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
-        file.attrs.update(content.attributes)
-        for name, rows in content.tables.items():
-            counts[name] = len(rows)
-            file.create_dataset(name, data=rows, maxshape=(None,), chunks=(CHUNK_ROWS,))
-        file.create_dataset(COMMIT, data=counts)
+    with h5py.File("drained", "w", driver="core", backing_store=False, libver=LIBRARY_VERSIONS) as file:
+        write_attributes(file, content.attributes)
+        create_tables(file, content.tables)
         file.flush()
         return bytes(file.id.get_file_image())
 

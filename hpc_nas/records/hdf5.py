@@ -1,4 +1,4 @@
-"""What HDF5 needs help with: whole-looking truncated files, endless retries, a disk that fills up under it."""
+"""What HDF5 needs help with: its formats, whole-looking truncated files, endless retries, a disk that fills up."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import functools
 import os
 import re
 import struct
+from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
+
+from hpc_nas.records.layout import CHUNK_ROWS, COMMIT, Attribute, Rows
 
 FAILURES = (OSError, RuntimeError, ValueError, KeyError, AttributeError)
 """What h5py raises when a file lets it down."""
+
+LIBRARY_VERSIONS = ("v110", "v110")
+"""The format of row files: the first that serves SWMR, so that every h5py that is in use can read it."""
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK = struct.Struct("<8sBBBBQQQQL")  # of versions 2 and 3
@@ -74,6 +81,36 @@ def _access_properties() -> Any:
         call.argtypes, call.restype = (ctypes.c_int64, ctypes.c_uint), ctypes.c_int
         call(properties.id, _READ_ATTEMPTS)
     return properties
+
+
+def write_attributes(file: Any, attributes: Mapping[str, Attribute]) -> None:
+    """Texts in a fixed width: those of variable length lie in a heap that has no checksum."""
+    for name, value in attributes.items():
+        file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
+
+
+def read_attributes(file: Any) -> dict[str, Attribute]:
+    """All attributes, texts as text however they were written."""
+    return {name: plain(value) for name, value in file.attrs.items()}
+
+
+def plain(value: Any) -> Any:
+    """An attribute's value as Python has it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def create_tables(file: Any, tables: Mapping[str, Rows]) -> tuple[dict[str, Any], Any]:
+    """The tables of a row file with these rows, by name, and that of their counters; all with checksums."""
+    made = {
+        name: file.create_dataset(name, data=rows, maxshape=(None,), chunks=(CHUNK_ROWS,), fletcher32=True)
+        for name, rows in tables.items()
+    }
+    counts = np.zeros(1, dtype=[(name, "<i8") for name in tables])
+    for name, rows in tables.items():
+        counts[name] = len(rows)
+    return made, file.create_dataset(COMMIT, data=counts, chunks=(1,), fletcher32=True)
 
 
 def abandon(file: Any) -> None:

@@ -18,11 +18,7 @@ import estimator
 from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 
 SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 2 may hold candidates of earlier campaigns, with numbers below 0; what version 1 says means the same."""
-_HEADERS = {
-    version: b'{"kind": "hpc-nas history", "schema_version": %d}\n' % version for version in READABLE_VERSIONS
-}
+_HEADER = b'{"kind": "hpc-nas history", "schema_version": %d}\n' % SCHEMA_VERSION
 
 
 class _Line(BaseModel):
@@ -110,14 +106,40 @@ HistoryJournal = JsonLines[estimator.Event]
 def read_history(path: str | os.PathLike[str]) -> HistoryJournal:
     """Read all events; a damaged last line is dropped and told.
 
-    Raises RecordError for a missing or foreign file, and for damage before the last line, with its number.
+    Raises RecordError for a missing or foreign file, and, with its number, for a line before the last one that is
+    damaged or can't follow those before it (the same event twice, an observation that can't be).
     """
+    history = estimator.History()
+
+    def parse(line: bytes) -> estimator.Event:
+        event = from_line(_LINES.validate_json(line))
+        _check_follows(event, history)
+        history.apply(event)
+        return event
+
     return read_json_lines(
-        path,
-        headers=tuple(_HEADERS.values()),
-        foreign=f"no history of schema version {', '.join(map(str, READABLE_VERSIONS))}",
-        parse=lambda line: from_line(_LINES.validate_json(line)),
+        path, header=_HEADER, foreign=f"no history of schema version {SCHEMA_VERSION}", parse=parse
     )
+
+
+def _check_follows(event: estimator.Event, history: estimator.History) -> None:
+    """What a history itself would take, and no campaign says. Raises ValueError."""
+    number = event.candidate
+    if not _FIRST < number < _LAST:
+        raise ValueError(f"candidate {number} can't be")
+    if isinstance(event, estimator.Described) and history.features_of(number):
+        raise ValueError(f"candidate {number} has been described before")
+    member = history.members.get(number)
+    if isinstance(event, estimator.Ended) and member is not None:
+        again = event.standing is member.standing
+        if again or member.standing not in _OPEN:
+            raise ValueError(
+                f"candidate {number} is {member.standing} already, it can't become {event.standing}"
+            )
+
+
+_FIRST, _LAST = -(1 << 30), 1 << 62
+_OPEN = (estimator.Standing.RUNNING, estimator.Standing.PAUSED, estimator.Standing.LOST)
 
 
 class HistoryWriter:
@@ -129,7 +151,7 @@ class HistoryWriter:
 
     def __init__(self, path: str | os.PathLike[str], *, num_bytes: int):
         self._file = LineFile(path, num_bytes=num_bytes)
-        self._pending = [] if num_bytes else [_HEADERS[SCHEMA_VERSION]]
+        self._pending = [] if num_bytes else [_HEADER]
 
     def append(self, events: Iterable[estimator.Event]) -> None:
         """Take events; they are on their way once `flush` returns."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -29,20 +29,19 @@ class JsonLines(Generic[_T]):
 
 
 def read_json_lines(
-    path: str | os.PathLike[str], *, headers: Sequence[bytes], foreign: str, parse: Callable[[bytes], _T]
+    path: str | os.PathLike[str], *, header: bytes, foreign: str, parse: Callable[[bytes], _T]
 ) -> JsonLines[_T]:
     """Read all events; a damaged last line is dropped and told. `parse` raises ValueError for a damaged one.
 
-    Raises RecordError for a missing file, for one that begins with none of the `headers` (`foreign` says what it is
+    Raises RecordError for a missing file, for one that does not begin with the `header` (`foreign` says what it is
     not), and for damage before the last line, with its number.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
-    header = next((header for header in headers if data.startswith(header)), None)
-    if header is None:
-        if any(header.startswith(data) for header in headers):  # killed while it was born
+    if not data.startswith(header):
+        if header.startswith(data):  # killed while it was born
             return JsonLines(events=(), damaged_tail=data.decode() or None, num_bytes=0)
         raise RecordError(f"{path}: {foreign}; it begins with {data[:60]!r}")
     events: list[_T] = []

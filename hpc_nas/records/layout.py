@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 SCHEMA_VERSION = 4
 
 COMMIT = "commit"  # the table of counters
-CHUNK_ROWS = 64
+CHUNK_ROWS = 16  # what a lost page takes with it, and what is written again for each row
 
 Rows = NDArray[np.void]
 """Rows of one table: a structured array with one dimension."""
@@ -23,6 +23,7 @@ Attribute = str | int | float
 
 WORD = "S16"  # an enum's value
 TEXT = "S240"  # a message for people
+FOREIGN = "foreign"  # the state of a candidate of a program that is not ours
 CARRIED = "carried"  # the reason of a forecast whose row was decided on in an earlier attempt
 
 OBSERVATION = np.dtype(

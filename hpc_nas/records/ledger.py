@@ -13,22 +13,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from hpc_nas.errors import RecordError
 from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
-from hpc_nas.values import Candidate, Outcome
+from hpc_nas.values import Candidate, Outcome, Percent
 
 SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 2 adds keys that may be missing and kinds of events: what version 1 says means the same."""
-_HEADERS = {
-    version: b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % version for version in READABLE_VERSIONS
-}
-_HEADER = _HEADERS[SCHEMA_VERSION]
+_HEADER = b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % SCHEMA_VERSION
+
+Number = Annotated[int, Field(ge=0, lt=1 << 62)]
+Finite = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
-    time_s: float = Field(ge=0.0, description="when, seconds since the Unix epoch")
+    time_s: Finite = Field(description="when, seconds since the Unix epoch")
 
 
 class CampaignOpened(_Event):
@@ -36,14 +33,14 @@ class CampaignOpened(_Event):
 
     event: Literal["campaign_opened"] = "campaign_opened"
     host: str
-    pid: int
+    pid: Number
     hpc_nas_version: str
     commit: str
     versions: dict[str, str]
     data: dict[str, Any] = Field(default_factory=dict)
     resumed: bool
     job_id: str = Field(default="", description="the batch scheduler's; empty outside of a job")
-    deadline_time: float | None = Field(default=None, description="when its own allocation ends")
+    deadline_time: Finite | None = Field(default=None, description="when its own allocation ends")
 
 
 class CandidateDrawn(_Event):
@@ -57,31 +54,31 @@ class SpaceExhausted(_Event):
     """The strategy has no further candidate: the campaign has no more than these."""
 
     event: Literal["space_exhausted"] = "space_exhausted"
-    num_candidates: int
+    num_candidates: Number
 
 
 class GroupStarted(_Event):
     """A worker group is about to be launched."""
 
     event: Literal["group_started"] = "group_started"
-    group: int
+    group: Number
 
 
 class GroupReported(_Event):
     """A worker group has called for the first time; host and pid are those of its estimator rank."""
 
     event: Literal["group_reported"] = "group_reported"
-    group: int
+    group: Number
     host: str
-    pid: int
-    num_trainers: int
+    pid: Number
+    num_trainers: Number
 
 
 class GroupEnded(_Event):
     """A worker group is gone."""
 
     event: Literal["group_ended"] = "group_ended"
-    group: int
+    group: Number
     reason: str
 
 
@@ -89,9 +86,9 @@ class AttemptStarted(_Event):
     """A candidate was handed to a group."""
 
     event: Literal["attempt_started"] = "attempt_started"
-    candidate: int
-    attempt: int
-    group: int
+    candidate: Number
+    attempt: Number
+    group: Number
     checkpoint: str | None = Field(default=None, description="what it goes on from; None: from the start")
 
 
@@ -99,12 +96,12 @@ class AttemptInterrupted(_Event):
     """An attempt was set aside: by a rule (`paused`), or because its group left in order (`drained`)."""
 
     event: Literal["attempt_interrupted"] = "attempt_interrupted"
-    candidate: int
-    attempt: int
-    group: int
+    candidate: Number
+    attempt: Number
+    group: Number
     how: Literal["paused", "drained"]
-    epochs: float
-    best_accuracy: float | None = Field(default=None, description="of a paused one, best so far in percent")
+    epochs: Finite
+    best_accuracy: Percent | None = Field(default=None, description="of a paused one, best so far in percent")
     checkpoint: str | None
     message: str = ""
 
@@ -113,9 +110,9 @@ class AttemptLost(_Event):
     """An attempt ended without an outcome: the candidate is queued again."""
 
     event: Literal["attempt_lost"] = "attempt_lost"
-    candidate: int
-    attempt: int
-    group: int
+    candidate: Number
+    attempt: Number
+    group: Number
     message: str
     charged: bool
     suspect: bool
@@ -126,8 +123,8 @@ class CandidateEnded(_Event):
 
     event: Literal["candidate_ended"] = "candidate_ended"
     outcome: Outcome
-    group: int
-    history_version: int | None = Field(
+    group: Number
+    history_version: Number | None = Field(
         default=None, description="of the history by which a paused one was stopped in the end; else None"
     )
 
@@ -137,7 +134,7 @@ class ResultIgnored(_Event):
 
     event: Literal["result_ignored"] = "result_ignored"
     outcome: Outcome
-    group: int
+    group: Number
     why: str
 
 
@@ -145,9 +142,9 @@ class InterruptionIgnored(_Event):
     """A stale attempt was set aside: recorded, never counted."""
 
     event: Literal["interruption_ignored"] = "interruption_ignored"
-    candidate: int
-    attempt: int
-    group: int
+    candidate: Number
+    attempt: Number
+    group: Number
     how: Literal["paused", "drained"]
     checkpoint: str | None
     why: str
@@ -195,27 +192,73 @@ Ledger = JsonLines[Event]
 def read_ledger(path: str | os.PathLike[str]) -> Ledger:
     """Read all events; a damaged last line is dropped and told.
 
-    Raises RecordError for a missing or foreign file, and for damage before the last line, with its number.
+    Raises RecordError for a missing or foreign file, and, with its number, for a line before the last one that is
+    damaged or can't follow those before it (the same event twice, one of a candidate that was never drawn).
     """
+    order = _Order()
+
+    def parse(line: bytes) -> Event:
+        event = _EVENTS.validate_json(line)
+        order.take(event)
+        return event
+
     return read_json_lines(
-        path,
-        headers=tuple(_HEADERS.values()),
-        foreign=f"not a ledger of schema version {', '.join(map(str, READABLE_VERSIONS))}",
-        parse=_EVENTS.validate_json,
+        path, header=_HEADER, foreign=f"not a ledger of schema version {SCHEMA_VERSION}", parse=parse
     )
+
+
+class _Order:
+    """What no campaign writes, though each line be well-formed: candidates and attempts come in order, and end once."""
+
+    def __init__(self) -> None:
+        self._attempts: list[int] = []  # by candidate, the last one started
+        self._in_hand: set[int] = set()
+        self._ended: set[int] = set()
+
+    def take(self, event: Event) -> None:
+        """Raises ValueError for an event that can't follow those before it, and then takes nothing."""
+        if isinstance(event, CandidateDrawn):
+            self._check(event.candidate.number == len(self._attempts), f"{len(self._attempts)} is drawn next")
+            self._attempts.append(-1)
+        elif isinstance(event, SpaceExhausted):
+            self._check(event.num_candidates == len(self._attempts), f"{len(self._attempts)} were drawn")
+        elif isinstance(event, AttemptStarted):
+            number = self._known(event.candidate)
+            self._check(event.attempt == self._attempts[number] + 1, "its attempts are counted from 0")
+            self._attempts[number] = event.attempt
+            self._in_hand.add(number)
+        elif isinstance(event, AttemptInterrupted | AttemptLost):
+            number = self._known(event.candidate)
+            current = number in self._in_hand and event.attempt == self._attempts[number]
+            self._check(current, f"candidate {number} attempt {event.attempt} is in nobody's hand")
+            self._in_hand.discard(number)
+        elif isinstance(event, CandidateEnded):
+            number = self._known(event.outcome.candidate)
+            self._check(
+                event.outcome.attempt <= max(self._attempts[number], 0),
+                f"candidate {number} has had no attempt {event.outcome.attempt}",
+            )
+            self._in_hand.discard(number)
+            self._ended.add(number)
+
+    def _known(self, number: int) -> int:
+        self._check(number < len(self._attempts), f"candidate {number} was never drawn")
+        self._check(number not in self._ended, f"candidate {number} has its outcome already")
+        return number
+
+    def _check(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise ValueError(f"it can't follow the lines before it: {what}")
 
 
 class LedgerWriter:
     """Appends events. Opening it creates the file, or truncates the damaged tail of the one that is there.
 
-    One of an earlier schema version becomes one of the present version first, and says all that it said.
     Raises RecordError where the file can't be written or is no ledger.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
         num_bytes = read_ledger(path).num_bytes if Path(path).exists() else 0
-        if num_bytes:
-            num_bytes = _upgrade(Path(path), num_bytes=num_bytes)
         self._file = LineFile(path, num_bytes=num_bytes)
         if not num_bytes:
             self._file.write_through(_HEADER)
@@ -235,24 +278,3 @@ class LedgerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _upgrade(path: Path, *, num_bytes: int) -> int:
-    """Put the present version's header on the first `num_bytes`, if they have another one; the new length."""
-    try:
-        sound = path.read_bytes()[:num_bytes]
-        if sound.startswith(_HEADER):
-            return num_bytes
-        upgraded = _HEADER + sound[sound.index(b"\n") + 1 :]
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            file.write(upgraded)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RecordError(
-            f"{path}: can't be brought to schema version {SCHEMA_VERSION}: {error.strerror}; it is as it was. "
-            "Free space or make it writable"
-        ) from error
-    return len(upgraded)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 import hpc_nas
+from hpc_nas.errors import RecordError
 from hpc_nas.records import layout
 from hpc_nas.records.layout import Attribute, Rows
+from hpc_nas.records.row_checks import possible
 from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 from hpc_nas.values import Observation, Outcome, Reason, State
 
@@ -206,18 +208,63 @@ def _figures(forecast: Forecast) -> tuple[float, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RankFileContent:
-    """A rank file as it was at one moment: all rows of every table, by name."""
+    """A rank file as it was at one moment: the rows of every table, by name, that are sound and can be.
+
+    `problems` says of which table how many rows are missing here.
+    """
 
     attributes: dict[str, Attribute]
     tables: dict[str, Rows]
+    problems: tuple[str, ...] = ()
 
 
 def read_rank_file(path: str | os.PathLike[str]) -> RankFileContent:
-    """Read a rank file, also one whose writer lives or was killed. Raises RecordError."""
+    """Read a rank file, also one whose writer lives or was killed; what is damaged is left out and told.
+
+    Raises RecordError where none of it can be read, and for a layout that is not ours.
+    """
+    problems = []
+    tables = {}
     with RowFileReader(path) as reader:
+        attributes = reader.attributes
+        version = attributes.get("schema_version", layout.SCHEMA_VERSION)
+        if version != layout.SCHEMA_VERSION:
+            raise RecordError(
+                f"{path}: schema version {version}, but this hpc-nas reads {layout.SCHEMA_VERSION}; "
+                "use the version that wrote it"
+            )
+        # Last table first: a row on how an attempt ended is written after the rows that it sums up, so that
+        # reading it first never finds it without them.
+        for name in reversed(reader.tables):
+            check_fields(reader, name)
+            rows, num_damaged = reader.read_sound(name)
+            can_be = possible(name, rows)
+            tables[name] = rows[can_be]
+            if missing := num_damaged + int(np.count_nonzero(~can_be)):
+                total = len(rows) + num_damaged
+                problems.append(
+                    f"{path}: {missing} of {total} rows of table {name!r} are lost: damaged, or zeros where a page "
+                    "was lost; they are not counted"
+                )
         return RankFileContent(
-            attributes=reader.attributes, tables={name: reader.read_all(name) for name in reader.tables}
+            attributes=attributes,
+            tables={name: tables[name] for name in reader.tables},
+            problems=tuple(problems),
         )
+
+
+def check_fields(reader: RowFileReader, table: str) -> None:
+    """Raises RecordError where a table with a name of ours has other fields than ours."""
+    wanted = _TABLES.get(table)
+    if wanted is None or reader.dtype(table) == wanted:
+        return
+    found = reader.dtype(table)
+    missing = sorted({*(wanted.names or ())} - {*(found.names or ())})
+    what = f"no {missing[0]!r}" if missing else f"the fields {found}"
+    raise RecordError(f"{reader.path}: table {table!r} has {what}; see docs/records.md for its fields")
+
+
+_TABLES = {**layout.TRAINER_TABLES, **layout.ESTIMATOR_TABLES}
 
 
 def observation_from_row(row: np.void) -> Observation:

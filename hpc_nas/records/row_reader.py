@@ -12,8 +12,19 @@ import h5py
 import numpy as np
 
 from hpc_nas.errors import RecordError
-from hpc_nas.records.hdf5 import FAILURES, Condition, cause_of, condition_of, open_for_reading
+from hpc_nas.records.hdf5 import (
+    FAILURES,
+    Condition,
+    cause_of,
+    condition_of,
+    open_for_reading,
+    read_attributes,
+)
 from hpc_nas.records.layout import COMMIT, Attribute, Rows
+from hpc_nas.records.raw_chunks import committed_rows
+
+_TRIES = 5
+"""A checksum may fail while the writer is just writing: it has done so a few microseconds later."""
 
 
 class RowFileReader:
@@ -66,10 +77,7 @@ class RowFileReader:
             self._counts = np.zeros(1, dtype=commit.dtype)
             self._dtypes = {name: dataset.dtype for name, dataset in self._tables.items()}
             self._types = {name: h5py.h5t.py_create(dtype) for name, dtype in self._dtypes.items()}
-            self.attributes: dict[str, Attribute] = {
-                name: value.item() if isinstance(value, np.generic) else value
-                for name, value in self._file.attrs.items()
-            }
+            self._check_counters()
             self._check_extent()
         except RecordError:
             self.close()
@@ -78,23 +86,60 @@ class RowFileReader:
             self.close()
             raise RecordError(f"{self.path}: truncated or damaged: {cause_of(error)}") from error
 
+    def _check_counters(self) -> None:
+        """A table holds what its counter says, and at most the one row that its writer was adding."""
+        self._read_counts()
+        for name, dataset in self._tables.items():
+            dataset.id.refresh()
+            length, before = dataset.id.shape[0], int(self._counts[name][0])
+            self._read_counts()  # its writer may have gone on meanwhile
+            after = int(self._counts[name][0])
+            if length < before or length > after + 1:
+                raise RecordError(
+                    f"{self.path}: damaged: its counter says {after} rows of table {name!r}, which has {length}; "
+                    "none of its rows counts. Restore it from a copy"
+                )
+
+    def _read_counts(self) -> None:
+        """What the counters say now."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._commit.id.refresh()
+                self._commit.id.read(h5py.h5s.ALL, h5py.h5s.ALL, self._counts)
+                return
+            except FAILURES:
+                if not left:
+                    raise
+
     def _check_extent(self) -> None:
         """HDF5 reads zeros where a file was cut off.
 
         A living writer goes on meanwhile: first the counters, then where their rows lie, then the file's size.
         """
-        counts = self._commit[:]
+        self._read_counts()
+        counts = self._counts.copy()
         for dataset in self._tables.values():
             dataset.id.refresh()
         size = self.path.stat().st_size
-        where = self._commit.id.get_offset()
-        if where is not None and where + self._counts.nbytes > size:
+        if self._commit.chunks is None:  # where programs that are not ours may put it
+            where, length = self._commit.id.get_offset(), self._counts.nbytes
+        else:
+            where, length = self._commit.id.get_chunk_info_by_coord((0,))[2:]
+        if where is not None and where + length > size:
             raise RecordError(f"{self.path}: truncated: its counters lie beyond its end")
         for name, dataset in self._tables.items():
             for start in range(0, int(counts[name][0]), dataset.chunks[0]):
                 chunk = dataset.id.get_chunk_info_by_coord((start,))
                 if chunk.byte_offset is None or chunk.byte_offset + chunk.size > size:
                     raise RecordError(f"{self.path}: truncated: rows of table {name!r} lie beyond its end")
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """What the file says of itself. Raises RecordError."""
+        try:
+            return read_attributes(self._file)
+        except FAILURES as error:
+            raise RecordError(f"{self.path}: its attributes can't be read: {cause_of(error)}") from error
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -126,20 +171,44 @@ class RowFileReader:
         """All rows committed so far; what `read_new` has seen stays as it is."""
         return self._rows(table, 0)
 
+    def read_sound(self, table: str) -> tuple[Rows, int]:
+        """The rows committed so far that are as they were written, and how many are damaged. Raises RecordError."""
+        rows, sound = self._read_checked(table, 0)
+        return rows[sound], int(np.count_nonzero(~sound))
+
     def _rows(self, table: str, start: int) -> Rows:
-        dataset = self._tables[table].id
+        rows, sound = self._read_checked(table, start)
+        if not sound.all():
+            raise RecordError(f"{self.path}: {(~sound).sum()} rows of table {table!r} are damaged")
+        return rows
+
+    def _read_checked(self, table: str, start: int) -> tuple[Rows, Any]:
+        """The rows from `start` on, and which of them are as they were written."""
+        dataset = self._tables[table]
         try:
-            self._commit.id.refresh()
-            self._commit.id.read(h5py.h5s.ALL, h5py.h5s.ALL, self._counts)
-            rows: Rows = np.empty(max(int(self._counts[table][0]) - start, 0), dtype=self._dtypes[table])
-            if len(rows):
-                dataset.refresh()
-                space = dataset.get_space()
-                space.select_hyperslab((start,), rows.shape)
-                dataset.read(h5py.h5s.create_simple(rows.shape), space, rows, self._types[table])
+            for _ in range(_TRIES):
+                self._read_counts()
+                count = int(self._counts[table][0])
+                rows: Rows = np.zeros(max(count - start, 0), dtype=self._dtypes[table])
+                sound = np.ones(len(rows), dtype=bool)
+                if not len(rows):
+                    break
+                dataset.id.refresh()
+                try:
+                    self._read_into(rows, dataset, table=table, start=start)
+                    break
+                except FAILURES:
+                    sound = committed_rows(dataset, rows, start=start)
+                    if sound.all():
+                        break
         except FAILURES as error:
             raise RecordError(f"{self.path}: table {table!r} can't be read: {cause_of(error)}") from error
-        return rows
+        return rows, sound
+
+    def _read_into(self, rows: Rows, dataset: Any, *, table: str, start: int) -> None:
+        space = dataset.id.get_space()
+        space.select_hyperslab((start,), rows.shape)
+        dataset.id.read(h5py.h5s.create_simple(rows.shape), space, rows, self._types[table])
 
     def close(self) -> None:
         """Close the file."""

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpc_nas.errors import RunDirectoryError
-from hpc_nas.records.campaign_lock import hold_lock
+from hpc_nas.records.campaign_lock import hold_lock, holder_of, in_use
 
 _GROUP_NAME = re.compile(r"group-(\d{5,})")
 
@@ -49,6 +49,8 @@ class RunDirectory:
         directory = cls(path)
         where = directory.path
         if directory.holds_campaign():
+            if (holder := holder_of(directory.lock_path)) is not None:
+                raise RunDirectoryError(in_use(where, by=holder))
             raise RunDirectoryError(
                 f"{where} already holds a campaign; go on with it "
                 f"(hpc-nas run --resume --run-dir {shlex.quote(str(where))}), or name another directory"
@@ -65,10 +67,9 @@ class RunDirectory:
             directory.private_dir.chmod(0o700)  # whatever the umask was
             directory.groups_dir.mkdir()
         except FileExistsError as error:
-            raise RunDirectoryError(
-                f"{where} is a file, or another process has just created a campaign there; "
-                "name another directory"
-            ) from error
+            if not where.is_dir():
+                raise RunDirectoryError(f"{where} is a file; name another directory") from error
+            raise RunDirectoryError(in_use(where, by="a process that has just begun there")) from error
         except OSError as error:
             raise RunDirectoryError(
                 f"{where} can't be created: {error.strerror}; name a writable directory"

@@ -32,7 +32,7 @@ class Measure:
 
 
 def measure_of(record: CampaignRecord) -> Measure:
-    """As the campaign's record of its data says; records of earlier versions know accuracy alone."""
+    """As the campaign's record of its data says; accuracy where it says nothing."""
     objective = Objective(record.data.get("objective", Objective.ACCURACY))
     if objective is Objective.ACCURACY:
         return Measure(objective=objective)

@@ -114,6 +114,7 @@ class Summary:
     - `excluded_nodes`: hosts on which groups died again and again, so that none is started there any more.
     - `audit`: how right the rule in use is, from the candidates that were trained to the end all the same.
     - `finalists`: the best candidates, trained to their full budget after the search; empty where there are none.
+    - `problems`: what of the records can't be read and is counted nowhere, in words; empty where all is sound.
     """
 
     candidates: int
@@ -134,6 +135,7 @@ class Summary:
     latencies: Latencies
     audit: Audit
     finalists: tuple[FinalistFigures, ...]
+    problems: tuple[str, ...]
 
     def to_json(self) -> str:
         """The fields as indented JSON text, NaN as null."""
@@ -185,6 +187,7 @@ def summarize(record: CampaignRecord, *, finalists: tuple[FinalistFigures, ...] 
         ),
         audit=audit(record),
         finalists=finalists,
+        problems=record.problems,
     )
 
 

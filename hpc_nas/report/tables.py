@@ -87,7 +87,7 @@ def status_table(record: CampaignRecord, summary: Summary) -> RenderableType:
         parts += ["", _running_table(record)]
     if len(record.observations):
         parts.append(Text(f"last observation {_clock(record.observations['time_s'].max())}", style="dim"))
-    return Group(*parts, *_unreadable(record))
+    return Group(*parts, *_problems(record))
 
 
 def report_tables(record: CampaignRecord, summary: Summary) -> RenderableType:
@@ -101,7 +101,7 @@ def report_tables(record: CampaignRecord, summary: Summary) -> RenderableType:
             parts += ["", front_table(summary.pareto)]
     if summary.outcomes[State.FAILED]:
         parts += ["", _failed_table(record)]
-    return Group(*parts, *_unreadable(record))
+    return Group(*parts, *_problems(record))
 
 
 def doctor_table(findings: Iterable[Finding]) -> RenderableType:
@@ -196,8 +196,8 @@ def _failed_table(record: CampaignRecord) -> Table:
     return table
 
 
-def _unreadable(record: CampaignRecord) -> list[RenderableType]:
-    return [Text(f"not readable, left out: {what}", style="yellow") for what in record.unreadable]
+def _problems(record: CampaignRecord) -> list[RenderableType]:
+    return [Text(f"not readable, left out: {what}", style="yellow") for what in record.problems]
 
 
 def _counts(total: int, outcomes: Mapping[str, int]) -> str:

@@ -116,7 +116,7 @@ def judge(run_dir: Path, *, witness: Witness | None = None, left_over: list[str]
         if isinstance(event, CandidateEnded)
     )
     return Verdict(
-        observations_lost=(*_unheard(directory, record), *_missing(record, witness), *record.unreadable),
+        observations_lost=(*_unheard(directory, record), *_missing(record, witness), *record.problems),
         candidates_lost=tuple(sorted(wanted - ended.keys())),
         counted_twice=tuple(sorted(_repeated(ended) | _repeated(Counter(drawn)))),
         left_over=tuple(left_over or ()),

@@ -85,7 +85,7 @@ def _check_header(stream: IO[bytes], *, size: int, where: str) -> None:
 def _read_hdf5(path: Path, *, names: tuple[str, ...]) -> Arrays:
     import h5py
 
-    from hpc_nas.training.hdf5_parts import open_whole
+    from hpc_nas.tasks.image_data.hdf5_parts import open_whole
 
     with h5py.File(path, "r") as file:
         opened = {

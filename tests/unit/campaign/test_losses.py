@@ -38,7 +38,9 @@ def assess(
     )
     for trainer, candidate in training.items():
         assessor.started(0, trainer, candidate=candidate)
-    return assessor.examine(0, in_flight=[(number, 0) for number in in_flight], exit=exit, error=error)
+    return assessor.examine(
+        0, num_trainers=2, in_flight=[(number, 0) for number in in_flight], exit=exit, error=error
+    )
 
 
 def died(directory: RunDirectory, rank: int, *, exit_code: int = -9) -> None:

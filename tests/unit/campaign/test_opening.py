@@ -16,6 +16,7 @@ from hpc_nas.records.ledger import (
     CandidateEnded,
     Event,
     LedgerWriter,
+    NodeExcluded,
     SpaceExhausted,
 )
 from hpc_nas.records.run_directory import RunDirectory
@@ -70,7 +71,7 @@ def test_campaign_is_complete_once_all_have_outcomes_and_the_books_are_closed(
     more = configuration.model_copy(update={"campaign": CampaignSection(num_candidates=3)})
     assert not is_complete(directory, more)
     with LedgerWriter(directory.ledger_path) as ledger:
-        ledger.append(ended(0)[1])  # a process that was killed
+        ledger.append(NodeExcluded(host="n1", why="died", time_s=4.0))  # a process that was killed
     assert not is_complete(directory, configuration)
 
 

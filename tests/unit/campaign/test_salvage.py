@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from numpy.lib import recfunctions as rfn
 
 import estimator
 from estimator import Action, Decision, Forecast
@@ -20,7 +19,7 @@ from hpc_nas.configuration import Configuration, EstimatorSection, Mode, Trainin
 from hpc_nas.group import protocol
 from hpc_nas.group.judge import Judge, make_preset
 from hpc_nas.records import layout
-from hpc_nas.records.rank_file import EstimatorFile, TrainerFile, read_rank_file
+from hpc_nas.records.rank_file import EstimatorFile, TrainerFile
 from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.values import Observation, Outcome, Reason, State
 
@@ -102,7 +101,9 @@ def trainer(directory: Path, rank: int) -> TrainerFile:
 
 def salvaged(directory: Path, *, by: estimator.Preset | None = None) -> list[Outcome]:
     every = {(candidate, attempt) for candidate in range(10) for attempt in range(10)}
-    found = salvage(sorted(directory.glob("*.h5")), wanted=every, preset=by or preset())
+    found = salvage(
+        sorted(directory.glob("*.h5")), group=0, num_trainers=None, wanted=every, preset=by or preset()
+    )
     outcomes = [ending for ending in found if isinstance(ending, Outcome)]
     assert len(outcomes) == len(found)
     return sorted(outcomes, key=lambda outcome: (outcome.candidate, outcome.attempt))
@@ -252,7 +253,9 @@ def test_pause_that_was_never_told_names_the_checkpoint_that_should_lie_there(tm
         for row in curve(5, 4, attempt=1):
             file.append_observation(row)
         leave(file, 5, state=State.PAUSED, reason=Reason.RUNG, attempt=1)
-    found = salvage([tmp_path / "rank-00000.h5"], wanted={(5, 1)}, preset=preset())
+    found = salvage(
+        [tmp_path / "rank-00000.h5"], group=0, num_trainers=None, wanted={(5, 1)}, preset=preset()
+    )
     assert found == [
         protocol.Interrupted(
             trainer=0,
@@ -263,28 +266,6 @@ def test_pause_that_was_never_told_names_the_checkpoint_that_should_lie_there(tm
             checkpoint="candidate-00005-attempt-001-batch-00000008.pt",
         )
     ]
-
-
-def test_group_that_wrote_an_earlier_schema_version_is_salvaged(tmp_path: Path) -> None:
-    """A campaign that began with the version before is resumed with this one."""
-    rows = curve(0, 20)
-    with trainer(tmp_path, 0) as file:
-        for row in rows:
-            file.append_observation(row)
-        leave(file, 0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
-    content = read_rank_file(tmp_path / "rank-00000.h5").tables
-    later = {"observations": ["carried"], "attempts": ["start_epoch", "start_batch"]}
-    old = {name: rfn.drop_fields(content[name], fields, usemask=False) for name, fields in later.items()}
-    (tmp_path / "rank-00000.h5").unlink()
-    with RowFileWriter(
-        tmp_path / "rank-00000.h5",
-        tables={name: table.dtype for name, table in old.items()},
-        attributes={"kind": "trainer", "schema_version": 2},
-    ) as writer:
-        for name, table in old.items():
-            for found in table.tolist():
-                writer.append(name, found)
-    assert salvaged(tmp_path) == [judged(rows, State.FINISHED, reason=Reason.FULL_BUDGET)]
 
 
 # --- files that are damaged, or somebody else's --------------------------------------------------------------

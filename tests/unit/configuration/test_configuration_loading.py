@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -214,15 +213,6 @@ def test_groups_that_have_their_own_gpus_are_taken(groups: int, trainers: int, s
         ),
     )
     assert groups * configuration.group.gpus_per_group <= 6
-
-
-def test_stored_configuration_of_an_earlier_version_is_read_by_todays_names(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "configuration.json", '{"group": {"num_groups": 3}, "search": {"alpha": Infinity}}'
-    )
-    configuration = read_configuration(path)
-    assert configuration.group.groups_per_node == configuration.num_groups == 3
-    assert configuration.search.options == {"alpha": math.inf}
 
 
 def test_stored_configuration_is_read_back(tmp_path: Path) -> None:

@@ -20,16 +20,18 @@ COUNT = st.integers(0, 2**63)
 FLOAT = st.floats(allow_nan=False)  # infinity goes through too; NaN has its own test
 TEXT = st.text(max_size=30)
 OPTIONAL = st.none() | FLOAT
+NUMBER = st.integers(0, 2**31 - 1)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 CANDIDATES = st.builds(
     Candidate,
-    number=COUNT,
-    seed=COUNT,
+    number=NUMBER,
+    seed=NUMBER,
     parameters=st.dictionaries(TEXT, st.one_of(st.booleans(), st.integers(), FLOAT, TEXT), max_size=5),
-    num_parameters=COUNT,
-    num_layers=COUNT,
-    macs=COUNT,
-    redraws=COUNT,
+    num_parameters=NUMBER,
+    num_layers=NUMBER,
+    macs=NUMBER,
+    redraws=NUMBER,
 )
 
 
@@ -51,13 +53,13 @@ LINES = st.one_of(
 def outcomes(draw: st.DrawFn) -> Outcome:
     state = draw(st.sampled_from(sorted(FINAL_STATES)))
     return Outcome(
-        candidate=draw(COUNT),
-        attempt=draw(COUNT),
+        candidate=draw(NUMBER),
+        attempt=draw(NUMBER),
         state=state,
         reason=draw(st.sampled_from(sorted(REASONS[state]))),
-        estimate=draw(OPTIONAL),
-        spread=draw(OPTIONAL),
-        best_accuracy=draw(OPTIONAL),
+        estimate=draw(st.none() | FINITE),
+        spread=draw(st.none() | st.floats(0.0, 1e6)),
+        best_accuracy=draw(st.none() | st.floats(0.0, 100.0)),
         epochs=draw(st.floats(0, 1e6)),
         message=draw(TEXT),
     )

@@ -16,6 +16,7 @@ from hpc_nas.errors import RecordError
 from hpc_nas.group import readers as module
 from hpc_nas.group.readers import ObservationReaders
 from hpc_nas.records import layout
+from hpc_nas.records.ownership import foreign_number, is_foreign
 from hpc_nas.records.rank_file import EstimatorFile, TrainerFile
 from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.values import Observation
@@ -31,7 +32,7 @@ def scan_always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def readers(tmp_path: Path) -> Iterator[ObservationReaders]:
-    subject = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5")
+    subject = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5", group=0)
     yield subject
     subject.close()
 
@@ -63,8 +64,10 @@ def foreign_writer(path: Path, *, without: str = "", dtype: np.dtype[Any] | None
     return RowFileWriter(path, tables=tables, attributes={"kind": "theirs"})
 
 
-def found(rows: Iterator[tuple[Observation, float]]) -> list[tuple[int, float]]:
-    return [(row.candidate, row.epoch) for row, _ in rows]
+def found(rows: Iterator[tuple[Observation, float]], *, of: str = "") -> list[tuple[int, float]]:
+    """(candidate, epoch); with the numbers that a foreign program gave them in this file."""
+    known = {foreign_number(number, group=0, name=of): number for number in range(10)} if of else {}
+    return [(known.get(row.candidate, row.candidate), row.epoch) for row, _ in rows]
 
 
 def test_ring_brings_the_new_rows_of_one_file_once(readers: ObservationReaders, tmp_path: Path) -> None:
@@ -96,10 +99,14 @@ def test_rows_that_nobody_rings_for_are_found(readers: ObservationReaders, tmp_p
         rung.append_observation(observation(1, epoch=0.5))
         row = observation(5, epoch=0.5)
         theirs.append("observations", tuple(row.model_dump().values()))
-        assert [seen for seen, _ in readers.scan(rung=frozenset({ours}))] == [row]
+        number = foreign_number(5, group=0, name="their-program.h5")
+        assert number is not None
+        assert is_foreign(number)
+        seen = [seen for seen, _ in readers.scan(rung=frozenset({ours}))]
+        assert seen == [row.model_copy(update={"candidate": number})]
         assert found(readers.scan(rung=frozenset({ours}))) == []
         theirs.append("observations", tuple(observation(5, epoch=1.0).model_dump().values()))
-        assert found(readers.scan(rung=frozenset({ours}))) == [(5, 1.0)]
+        assert found(readers.scan(rung=frozenset({ours}))) == [(number, 1.0)]
 
 
 def test_own_file_is_never_read(readers: ObservationReaders, tmp_path: Path) -> None:
@@ -119,7 +126,7 @@ def test_scan_looks_no_more_often_than_its_interval(
         now = 100.2
         assert found(readers.scan(rung=NO_RINGS)) == []
         now = 100.25
-        assert found(readers.scan(rung=NO_RINGS)) == [(1, 0.5)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00000.h5") == [(1, 0.5)]
 
 
 # --- files that are none -------------------------------------------------------------------------------------
@@ -187,9 +194,9 @@ def test_foreign_file_is_passed_over_and_its_neighbours_are_read(
         found(readers.read(path))
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS)) == [(1, 0.5)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
         file.append_observation(observation(1, epoch=1.0))
-        assert found(readers.scan(rung=NO_RINGS)) == [(1, 1.0)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 1.0)]
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x89HDF\r\n\x1a\n\x03\x08\x08\x01" + bytes(36)])
@@ -203,7 +210,7 @@ def test_file_that_is_still_being_born_is_read_once_it_is_there(
     path.unlink()
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS)) == [(1, 0.5)]
+        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
 
 
 def test_file_that_is_not_there_is_said_to_be_missing(readers: ObservationReaders, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Observation
 from tests.unit.group.test_readers import found, observation
 
+FLAGS_OFFSET = 11  # in the superblock: writing, and SWMR
 EPOCHS = (0.5, 1.0, 1.5)
 
 
@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> GroupFiles:
 
 @pytest.fixture
 def rows(files: GroupFiles) -> Iterator[Rows]:
-    subject = Rows(files, own_rank=2)
+    subject = Rows(files, own_rank=2, was_placed=lambda trainer, key: key[0] != 99)
     yield subject
     subject.close()
 
@@ -45,12 +45,11 @@ def write(file: TrainerFile, row: Observation) -> Ring:
     return Ring(index=file.append_observation(row), row=row)
 
 
-def hide(path: Path) -> Path:
-    """What is written from now on is seen under the new name only, as if a reader's cache were stale."""
-    hidden = path.with_name(f".{path.name}.hidden")
-    path.rename(hidden)
-    shutil.copy(hidden, path)
-    return hidden
+def hide(path: Path) -> None:
+    """Until its writer closes it the file looks as if that had never finished it: a reader's cache may be so stale."""
+    with open(path, "r+b") as file:
+        file.seek(FLAGS_OFFSET)
+        file.write(b"\x01")
 
 
 def test_rows_are_read_from_the_file_and_not_taken_twice(
@@ -64,6 +63,16 @@ def test_rows_are_read_from_the_file_and_not_taken_twice(
             rows.ring(0, ring)
         assert found(rows.read()) == []
     assert caplog.records == []
+
+
+def test_row_of_an_attempt_that_its_trainer_was_never_given_is_passed_over(
+    rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trainer_file(files, 0) as file:
+        rows.ring(0, write(file, observation(99, epoch=0.5)))
+        rows.ring(0, write(file, observation(7, epoch=0.5)))
+        assert found(rows.read()) == [(7, 0.5)]
+    assert "a row of candidate 99 attempt 1, which this trainer was never given" in caplog.messages[0]
 
 
 def test_rows_that_a_file_does_not_show_come_with_their_rings(

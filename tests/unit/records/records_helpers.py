@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
+from hypothesis import strategies as st
+
+from hpc_nas.errors import RecordError
+from hpc_nas.records.json_lines import JsonLines
 from hpc_nas.records.ledger import (
     AttemptStarted,
     CampaignClosed,
@@ -14,6 +22,8 @@ from hpc_nas.records.ledger import (
     GroupStarted,
 )
 from hpc_nas.values import Candidate, Observation, Outcome, Reason, State
+
+T = TypeVar("T")
 
 
 def candidate(number: int) -> Candidate:
@@ -90,3 +100,36 @@ def finished_campaign() -> list[Event]:
 
 
 NAN = math.nan
+
+
+@st.composite
+def mutated(draw: st.DrawFn, lines: list[bytes]) -> list[bytes]:
+    """A journal's lines with some damage behind the header: doubled, swapped, missing, cut, or with another value."""
+    place, other = (draw(st.integers(1, len(lines) - 1)) for _ in range(2))
+    line = lines[place]
+    how = draw(st.sampled_from(["twice", "swapped", "missing", "cut", "number", "type"]))
+    if how == "twice":
+        return [*lines[:place], line, *lines[place:]]
+    if how == "swapped":
+        lines = list(lines)
+        lines[place], lines[other] = lines[other], line
+        return lines
+    if how == "missing":
+        return [*lines[:place], *lines[place + 1 :]]
+    if how == "cut":
+        return [*lines[:place], line[: draw(st.integers(0, len(line) - 1))], *lines[place + 1 :]]
+    wild = ["NaN", "Infinity", "-Infinity", "-1", "1e308", "1e400", str(10**30), "0.5", "true", "null"]
+    value = draw(st.sampled_from(wild if how == "number" else ['"text"', "[]", "{}", "null", "[1]"]))
+    values = list(re.finditer(rb'(?<=:)(-?[0-9][0-9.e+-]*|"[^"]*"|null|true|false|NaN)', line))
+    found = draw(st.sampled_from(values))
+    return [*lines[:place], line[: found.start()] + value.encode() + line[found.end() :], *lines[place + 1 :]]
+
+
+def events_or_refusal(path: Path, *, read: Callable[[Path], JsonLines[T]], match: str) -> tuple[T, ...]:
+    """What is read; nothing where it is refused, in these words."""
+    try:
+        return read(path).events
+    except RecordError as error:
+        if re.search(match, str(error)) is None:
+            raise
+        return ()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from numpy.lib import recfunctions as rfn
 from records_helpers import opened, same
 from run_helpers import append, finished_run, new_run, states
 
@@ -19,6 +17,11 @@ from hpc_nas.records.ledger import CampaignClosed
 from tests.disks import tiny_disk
 
 
+def write_unsealed(source: Path, path: Path) -> None:
+    """The same archive without its checksum, as another program may have copied it."""
+    path.write_bytes(source.read_bytes().rpartition(b"\nhpc-nas sha256 ")[0])
+
+
 def contents(record: CampaignRecord) -> dict[str, object]:
     values = {item.name: getattr(record, item.name) for item in dataclasses.fields(record)}
     return {k: (v.dtype, v.tolist()) if isinstance(v, np.ndarray) else v for k, v in values.items()}
@@ -26,48 +29,11 @@ def contents(record: CampaignRecord) -> dict[str, object]:
 
 def test_archive_holds_the_whole_record(tmp_path: Path) -> None:
     record = assemble(finished_run(tmp_path / "run"))
-    record = dataclasses.replace(record, unreadable=("größer: truncated",))
+    record = dataclasses.replace(record, problems=("größer: truncated",))
     write_archive(record, tmp_path / "campaign.h5")
     write_archive(record, tmp_path / "campaign.h5")
     assert same(contents(read_archive(tmp_path / "campaign.h5")), contents(record))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["campaign.h5", "run"]
-
-
-NEW_COLUMNS = ["epochs_twice", "resumptions", "pauses", "beyond_limits"]
-LATER: dict[int, dict[str, list[str]]] = {
-    1: {
-        "candidates": ["audited", *NEW_COLUMNS],
-        "observations": ["carried"],
-        "attempts": ["start_epoch", "start_batch"],
-        "forecasts": ["low", "high", "history_version"],
-    },
-    2: {"candidates": NEW_COLUMNS, "observations": ["carried"], "attempts": ["start_epoch", "start_batch"]},
-    3: {"candidates": ["beyond_limits"]},
-}
-
-
-@pytest.mark.parametrize("version", LATER)
-def test_archive_of_an_earlier_version_is_read(tmp_path: Path, version: int) -> None:
-    path = tmp_path / "campaign.h5"
-    record = assemble(finished_run(tmp_path / "run"))
-    write_archive(record, path)
-    with h5py.File(path, "a") as file:
-        file.attrs["schema_version"] = version
-        del file.attrs["excluded_nodes"]
-        for name, later in LATER[version].items():
-            rows = file[name][:]
-            del file[name]
-            file[name] = rfn.drop_fields(rows, later, usemask=False)
-    record.candidates["beyond_limits"] = 0  # nobody counted them
-    if version < 3:
-        record.candidates["epochs_twice"] = np.nan
-    assert same(contents(read_archive(path)), contents(record))
-    with h5py.File(path, "a") as file:
-        rows = file["candidates"][:]
-        del file["candidates"]
-        file["candidates"] = rfn.drop_fields(rows, ["macs"], usemask=False)
-    with pytest.raises(RecordError, match=r"no sound archive .* no 'macs'"):
-        read_archive(path)
 
 
 def test_empty_record_goes_through_the_archive(tmp_path: Path) -> None:
@@ -107,9 +73,11 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     write_archive(assemble(directory), tmp_path / "campaign.h5")
     whole = (tmp_path / "campaign.h5").read_bytes()
     path = tmp_path / "other.h5"
-    for data in (b"", b"hello", whole[:20], whole[: len(whole) // 2], whole[:-1]):
+    for data in (b"", b"hello", whole[:20], whole[: len(whole) // 2]):
         path.write_bytes(data)
-        with pytest.raises(RecordError, match=r"other\.h5: no sound archive .* truncated or foreign"):
+        with pytest.raises(
+            RecordError, match=r"other\.h5: no sound archive .* truncated, damaged or foreign"
+        ):
             load_record(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1
@@ -117,13 +85,13 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
         load_record(path)
     with pytest.raises(RecordError, match=r"rank-00000\.h5: a trainer's rank file, no archive"):
         load_record(directory.rank_file_path(0, 0))
-    shutil.copy(tmp_path / "campaign.h5", path)
+    write_unsealed(tmp_path / "campaign.h5", path)
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 1, 2, 3"):
+    with pytest.raises(RecordError, match="schema version 99, but this hpc-nas reads 4;"):
         load_record(path)
     with h5py.File(path, "a") as file:
-        file.attrs["schema_version"] = 1
+        file.attrs["schema_version"] = 4
         del file["outcomes"]
     with pytest.raises(RecordError, match=r"other\.h5: no sound archive"):
         load_record(path)

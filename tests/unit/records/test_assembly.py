@@ -27,7 +27,7 @@ from hpc_nas.records.ledger import (
     GroupStarted,
     NodeExcluded,
 )
-from hpc_nas.records.rank_file import TrainerFile, read_rank_file
+from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Outcome, Reason, State
@@ -41,7 +41,7 @@ def test_finished_campaign_is_assembled(tmp_path: Path) -> None:
     assert (record.created_time, record.elapsed_s, record.close_reason) == (100.0, 12.5, "complete")
     assert record.configuration == Configuration().model_dump(mode="json")
     assert record.parameters == [drawn.parameters]
-    assert record.unreadable == ()
+    assert record.problems == ()
     assert record.candidates.dtype.names is not None
     assert dict(zip(record.candidates.dtype.names, record.candidates[0].item(), strict=True)) == {
         "number": 0,
@@ -173,21 +173,17 @@ def test_audited_candidates_are_marked(
     assert record.candidates["number"][record.candidates["audited"] == 1].tolist() == expected
 
 
-def test_rank_files_of_version_1_are_assembled(tmp_path: Path) -> None:
-    """Their forecasts had no interval, and rested on no history."""
+def test_rank_file_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     directory = finished_run(tmp_path / "run")
     path = directory.rank_file_path(0, 1)
-    rows = read_rank_file(path).tables["forecasts"]
     path.unlink()
-    old = [name for name in layout.FORECAST.names or () if name not in ("low", "high", "history_version")]
-    tables = {"forecasts": np.dtype([(name, layout.FORECAST[name]) for name in old])}
-    with RowFileWriter(path, tables=tables, attributes={"kind": "estimator", "rank": 1}) as writer:
-        writer.append("forecasts", tuple(rows[0][name] for name in old))
+    attributes = {"kind": "estimator", "schema_version": 3, "group": 0, "rank": 1}
+    RowFileWriter(path, tables=layout.ESTIMATOR_TABLES, attributes=attributes).close()
     record = assemble(directory)
-    assert record.unreadable == ()
-    (found,) = record.forecasts
-    assert same([found[name].item() for name in old], [rows[0][name].item() for name in old])
-    assert same([found[name].item() for name in ("low", "high", "history_version")], [NAN, NAN, 0])
+    assert record.problems == (
+        f"{path}: schema version 3, but this hpc-nas reads 4; use the version that wrote it",
+    )
+    assert len(record.observations) == 4
 
 
 def test_time_between_two_processes_does_not_count(tmp_path: Path) -> None:
@@ -229,12 +225,12 @@ def test_files_of_killed_writers_count_and_broken_ones_are_named(tmp_path: Path)
     record = assemble(directory)
     group_of_nine = record.observations[record.observations["candidate"] == 9][["group", "epoch"]]
     assert group_of_nine.tolist() == [(1, 0.5), (1, 1.0)]
-    assert [Path(text.partition(": ")[0]).name for text in record.unreadable] == [
+    assert [Path(text.partition(": ")[0]).name for text in record.problems] == [
         "rank-00001.h5",
         "rank-00002.h5",
         "rank-00003.h5",
     ]
-    assert "table 'observations' has no 'attempt'" in record.unreadable[2]
+    assert "table 'observations' has no 'attempt'" in record.problems[2]
 
 
 def test_a_thousand_candidates_are_assembled_quickly(tmp_path: Path) -> None:
@@ -259,7 +255,7 @@ def test_a_thousand_candidates_are_assembled_quickly(tmp_path: Path) -> None:
         ]
     directory = RunDirectory.create(tmp_path / "run")
     directory.publish(directory.configuration_path, Configuration().model_dump_json())
-    header = b'{"kind": "hpc-nas ledger", "schema_version": 1}'
+    header = b'{"kind": "hpc-nas ledger", "schema_version": 2}'
     lines = [header, *(event.model_dump_json().encode() for event in events), b""]
     directory.ledger_path.write_bytes(b"\n".join(lines))  # without a thousand fsyncs
     directory.create_group_dir(0)

@@ -9,38 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_helpers import same
+from records_helpers import events_or_refusal, mutated, same
 
 from estimator import Described, Ended, Event, History, Observed, Resumed, Standing
 from hpc_nas.errors import RecordError
 from hpc_nas.records.history_journal import HistoryWriter, read_history
 from tests.disks import tiny_disk
 
-NUMBERS = st.integers(0, 2**31)
-ANY = st.floats(allow_nan=True, allow_infinity=True)
-EVENTS = st.lists(
-    st.one_of(
-        st.builds(
-            Observed,
-            candidate=NUMBERS,
-            epoch=ANY,
-            val_accuracy=ANY,
-            val_loss=ANY,
-            train_loss=ANY,
-            train_accuracy=ANY,
-        ),
-        st.builds(Resumed, candidate=NUMBERS),
-        st.builds(
-            Described,
-            candidate=NUMBERS,
-            features=st.dictionaries(
-                st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False)
-            ).map(lambda numbers: tuple(numbers.items())),
-        ),
-        st.builds(Ended, candidate=NUMBERS, standing=st.sampled_from(Standing), audited=st.booleans()),
-    ),
-    max_size=6,
-)
 FEW: list[Event] = [
     Observed(candidate=0, epoch=0.5, val_accuracy=40.0, val_loss=math.inf, train_loss=0.1 + 0.2),
     Observed(candidate=1, epoch=0.5, val_accuracy=41.0),
@@ -57,9 +32,23 @@ def write(path: Path, events: list[Event], *, num_bytes: int = 0) -> None:
         writer.append(events)
 
 
-@given(EVENTS)
-def test_events_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, events: list[Event]) -> None:
+@given(
+    st.lists(st.floats(0.0, 100.0), max_size=5),
+    st.floats(),
+    st.dictionaries(st.text(max_size=5), st.integers()),
+)
+def test_events_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, accuracies: list[float], loss: float, features: dict[str, int]
+) -> None:
     path = tmp_path_factory.mktemp("journal") / "history.jsonl"
+    numbers = tuple((name, float(value)) for name, value in features.items())
+    events: list[Event] = [
+        Described(candidate=2**31, features=numbers),
+        *(
+            Observed(candidate=2**31, epoch=0.1 * (1 + place), val_accuracy=accuracy, val_loss=loss)
+            for place, accuracy in enumerate(accuracies)
+        ),
+    ]
     write(path, events)
     assert same(list(read_history(path).events), events)
 
@@ -72,15 +61,6 @@ def test_history_of_every_version_can_be_made_again(tmp_path: Path) -> None:
     assert (tmp_path / "history.jsonl").read_bytes().splitlines()[0] == (
         b'{"kind": "hpc-nas history", "schema_version": 2}'
     )
-
-
-def test_history_of_version_1_is_read_and_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    write(path, FEW[:2])
-    path.write_bytes(path.read_bytes().replace(b'"schema_version": 2', b'"schema_version": 1'))
-    with HistoryWriter(path, num_bytes=read_history(path).num_bytes) as writer:
-        writer.append(FEW[2:])
-    assert same(list(read_history(path).events), FEW)
 
 
 def test_candidates_of_earlier_campaigns_have_numbers_below_zero(tmp_path: Path) -> None:
@@ -126,11 +106,14 @@ def test_damage_before_the_last_line_is_told_with_its_number(tmp_path: Path) -> 
         read_history(path)
 
 
-@pytest.mark.parametrize("content", [b"hello", b'{"kind": "hpc-nas history", "schema_version": 7}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello", *(b'{"kind": "hpc-nas history", "schema_version": %d}\n' % version for version in (1, 7))],
+)
 def test_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "history.jsonl"
     path.write_bytes(content)
-    with pytest.raises(RecordError, match="no history of schema version 1"):
+    with pytest.raises(RecordError, match="no history of schema version 2"):
         read_history(path)
     with pytest.raises(RecordError, match="can't be read"):
         read_history(tmp_path / "nothing.jsonl")
@@ -148,3 +131,24 @@ def test_full_disk_leaves_what_was_written_before(tmp_path: Path) -> None:
         assert same(read_history(path).events, tuple(FEW))
         with pytest.raises(RecordError, match="can't be written"):
             writer.close()
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, 4, 5, 6, 7])
+def test_line_that_stands_twice_is_named(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "history.jsonl"
+    write(path, [*FEW, Observed(candidate=3, epoch=0.5, val_accuracy=1.0)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[: place + 1], *lines[place:]]))
+    with pytest.raises(RecordError, match=rf"history\.jsonl, line {place + 2}: damaged"):
+        read_history(path)
+
+
+@given(st.data())
+def test_mutated_history_is_read_or_refused_with_file_and_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "history.jsonl"
+    write(path, FEW)
+    path.write_bytes(b"".join(data.draw(mutated(path.read_bytes().splitlines(keepends=True)))))
+    events = events_or_refusal(path, read=read_history, match=r"history\.jsonl, line \d+: damaged")
+    History(events)  # what is read can be taken in

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_helpers import candidate, finished_campaign, opened, outcome, same
+from records_helpers import candidate, events_or_refusal, finished_campaign, mutated, opened, outcome, same
 
+from hpc_nas.campaign.state import CampaignState
 from hpc_nas.errors import RecordError
 from hpc_nas.records.ledger import (
     AttemptInterrupted,
@@ -27,6 +28,7 @@ from hpc_nas.records.ledger import (
     LedgerWriter,
     NodeExcluded,
     ResultIgnored,
+    SpaceExhausted,
     read_ledger,
 )
 from hpc_nas.values import Outcome, Reason, State
@@ -35,17 +37,20 @@ from tests.disks import tiny_disk
 ALL_KINDS: list[Event] = [
     *finished_campaign(),
     GroupReported(group=0, host="n", pid=7, num_trainers=2, time_s=1.0),
-    AttemptLost(candidate=0, attempt=0, group=0, message="died", charged=True, suspect=False, time_s=1.0),
+    CandidateDrawn(candidate=candidate(1), time_s=1.0),
+    SpaceExhausted(num_candidates=2, time_s=1.0),
+    AttemptStarted(candidate=1, attempt=0, group=0, time_s=1.0),
+    AttemptLost(candidate=1, attempt=0, group=0, message="died", charged=True, suspect=False, time_s=1.0),
     ResultIgnored(outcome=outcome(0), group=1, why="stale attempt", time_s=1.0),
     AttemptStarted(
-        candidate=0,
+        candidate=1,
         attempt=1,
         group=1,
-        checkpoint="candidate-00000-attempt-000-batch-00000540.pt",
+        checkpoint="candidate-00001-attempt-000-batch-00000540.pt",
         time_s=1.0,
     ),
     AttemptInterrupted(
-        candidate=0,
+        candidate=1,
         attempt=1,
         group=1,
         how="drained",
@@ -77,43 +82,29 @@ def test_every_event_comes_back(tmp_path: Path) -> None:
 @given(
     value=st.builds(
         Outcome,
-        candidate=st.integers(0),
-        attempt=st.integers(0),
+        candidate=st.just(0),
+        attempt=st.just(0),
         state=st.just(State.STOPPED),
         reason=st.just(Reason.RUNG),
-        estimate=st.none() | st.floats(),
-        spread=st.none() | st.floats(),
+        estimate=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        spread=st.none() | st.floats(min_value=0.0, allow_nan=False, allow_infinity=False),
         message=st.text(),
     )
 )
 def test_any_outcome_comes_back(value: Outcome, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
-    event = CandidateEnded(outcome=value, group=0, time_s=1.5)
-    write(path, [event])
-    assert same(read_ledger(path).events, (event,))
+    events = [
+        CandidateDrawn(candidate=candidate(0), time_s=1.5),
+        CandidateEnded(outcome=value, group=0, time_s=1.5),
+    ]
+    write(path, events)
+    assert same(read_ledger(path).events, tuple(events))
 
 
 def test_a_reopened_ledger_goes_on(tmp_path: Path) -> None:
     for event in ALL_KINDS:
         write(tmp_path / "ledger.jsonl", [event])
     assert read_ledger(tmp_path / "ledger.jsonl").events == tuple(ALL_KINDS)
-
-
-def test_ledger_of_version_1_is_read_and_goes_on_as_one_of_the_present_version(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    events = finished_campaign()
-    added = (b',"job_id":""', b',"deadline_time":null', b',"checkpoint":null')
-    lines = write(path, events).replace(b'"schema_version": 2', b'"schema_version": 1')
-    for text in added:
-        assert text in lines
-        lines = lines.replace(text, b"")
-    path.write_bytes(lines + b'{"event": "new')
-    assert read_ledger(path).events == tuple(events)
-    news = NodeExcluded(host="node7", why="two groups died", time_s=1.0)
-    data = write(path, [news])
-    assert read_ledger(path).events == (*events, news)
-    assert data.startswith(b'{"kind": "hpc-nas ledger", "schema_version": 2}\n')
-    assert [entry.name for entry in tmp_path.iterdir()] == ["ledger.jsonl"]
 
 
 def test_ledger_cut_at_any_length_loses_only_its_cut_line(tmp_path: Path) -> None:
@@ -157,11 +148,18 @@ def test_damage_before_the_last_line_is_an_error_with_its_number(tmp_path: Path,
     assert path.read_bytes() == b"".join(lines)
 
 
-@pytest.mark.parametrize("content", [b"hello", b"{}\n", b'{"kind": "hpc-nas ledger", "schema_version": 3}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello",
+        b"{}\n",
+        *(b'{"kind": "hpc-nas ledger", "schema_version": %d}\n' % version for version in (1, 3)),
+    ],
+)
 def test_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "ledger.jsonl"
     path.write_bytes(content)
-    with pytest.raises(RecordError, match="not a ledger of schema version 1, 2"):
+    with pytest.raises(RecordError, match="not a ledger of schema version 2"):
         LedgerWriter(path)
     assert path.read_bytes() == content
 
@@ -207,3 +205,37 @@ def test_events_are_checked_and_frozen() -> None:
         CampaignOpened.model_validate(opened(1.0).model_dump() | {"pid": "42"})
     with pytest.raises(ValueError, match="frozen"):
         opened(1.0).pid = 3
+
+
+# --- lines that can't be, or can't follow each other ----------------------------------------------------------
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return write(path, ALL_KINDS).splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "kind", ["candidate_drawn", "attempt_started", "attempt_lost", "attempt_interrupted", "candidate_ended"]
+)
+def test_line_that_stands_twice_is_named(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    lines = lines_of(path)
+    first = next(place for place, line in enumerate(lines) if b'"%s"' % kind.encode() in line)
+    path.write_bytes(b"".join([*lines[: first + 1], *lines[first:]]))
+    with pytest.raises(RecordError, match=rf"ledger\.jsonl, line {first + 2}: damaged"):
+        read_ledger(path)
+
+
+@given(st.data())
+def test_mutated_ledger_is_read_or_refused_with_file_and_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    lines = lines_of(path)
+    path.write_bytes(b"".join(data.draw(mutated(lines))))
+    events = events_or_refusal(
+        path, read=read_ledger, match=r"ledger\.jsonl(, line \d+: damaged|: not a ledger)"
+    )
+    state = CampaignState(num_candidates=100)
+    for event in events:  # what is read can be taken into account
+        state.apply(event)

@@ -36,6 +36,7 @@ def test_missing_directory_is_a_finding(tmp_path: Path) -> None:
 
 def test_full_disk_is_a_finding(tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk", num_bytes=4096) as disk:
+        (disk / "filler").write_bytes(b"1")  # takes the only page
         assert_failed(probe_swmr(disk), saying="No space left on device")
 
 

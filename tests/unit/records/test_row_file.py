@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from hpc_nas.errors import RecordError
+from hpc_nas.records import row_writer
 from hpc_nas.records.row_file import RowFileReader, RowFileWriter
 from tests.disks import tiny_disk
 
@@ -254,3 +256,66 @@ def test_process_whose_file_may_not_grow_still_ends_in_order(tmp_path: Path, lim
     assert message.startswith(f"{path}: can't be written: File too large (EFBIG)")
     with RowFileReader(path) as reader:
         assert numbers(reader.read_all("left")) == list(range(int(written)))
+
+
+# --- a file that vanishes under its writer ---------------------------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace_by_another(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"somebody else's")
+    other.rename(path)
+
+
+def remove_its_directory(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("vanish", [remove, replace_by_another, remove_its_directory])
+@pytest.mark.parametrize("seen_at", ["append", "close"])
+def test_file_that_vanishes_is_made_anew_with_all_its_rows(
+    tmp_path: Path,
+    vanish: Callable[[Path], None],
+    seen_at: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_writer, "LOOK_INTERVAL_S", 0.0)
+    path = tmp_path / "group" / "rows.h5"
+    path.parent.mkdir()
+    written = [1, 2, 3]
+    with writer(path) as file:
+        for number in written:
+            file.append("left", point(number))
+        vanish(path)
+        if seen_at == "append":
+            written += [4, 5]
+            for number in written[3:]:
+                file.append("left", point(number))
+            with RowFileReader(path) as reader:
+                assert numbers(reader.read_all("left")) == written
+    with RowFileReader(path) as reader:
+        assert numbers(reader.read_all("left")) == written
+    assert len(caplog.messages) == 1
+    assert "it is made anew with all its rows" in caplog.messages[0]
+    kept = [other.read_bytes() for other in path.parent.glob("rows.h5.not-ours-*")]
+    assert kept == ([b"somebody else's"] if vanish is replace_by_another else [])
+
+
+def test_file_that_vanishes_and_can_not_be_made_anew_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_writer, "LOOK_INTERVAL_S", 0.0)
+    path = tmp_path / "run" / "group" / "rows.h5"
+    path.parent.mkdir(parents=True)
+    file = writer(path)
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(RecordError, match=r"rows\.h5: can't be written: No such file"):
+        file.append("left", point(1))
+    with pytest.raises(RecordError, match="can't be written"):
+        file.append("left", point(2))
+    file.close()

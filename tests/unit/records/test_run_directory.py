@@ -160,6 +160,19 @@ def test_lock_names_its_holder_and_is_free_once_that_is_killed(tmp_path: Path) -
     assert set(holder) == {"host", "pid", "job_id", "started_time"}
 
 
+def test_loser_of_two_that_begin_at_once_is_told_that_a_campaign_runs(tmp_path: Path) -> None:
+    winner = RunDirectory.create(tmp_path / "run")
+    with winner.lock():
+        winner.publish(winner.configuration_path, "{}")
+        with pytest.raises(
+            RunDirectoryError, match=r"in use by the campaign process .*; a campaign runs there"
+        ) as found:
+            RunDirectory.create(tmp_path / "run")
+    assert "--resume" not in str(found.value)
+    with pytest.raises(RunDirectoryError, match="already holds a campaign"):
+        RunDirectory.create(tmp_path / "run")
+
+
 @pytest.mark.parametrize(("job_id", "job"), [("", ""), ("19.server", ", batch job 19.server")])
 def test_lock_names_the_batch_job_of_its_holder(tmp_path: Path, job_id: str, job: str) -> None:
     directory = RunDirectory.create(tmp_path / "run")

@@ -72,7 +72,7 @@ def make_record(
     max_epochs: float = 20.0,
     mode: str = "stop",
     elapsed_s: float = 0.0,
-    unreadable: tuple[str, ...] = (),
+    problems: tuple[str, ...] = (),
     close_reason: str = "complete",
     **tables: list[dict[str, Any]],
 ) -> CampaignRecord:
@@ -91,7 +91,7 @@ def make_record(
         created_time=START,
         elapsed_s=elapsed_s,
         close_reason=close_reason,
-        unreadable=unreadable,
+        problems=problems,
         parameters=[{"num_conv_layers": 2} for _ in arrays["candidates"]],
         **arrays,
     )

@@ -86,6 +86,7 @@ def test_empty_campaign_has_zeros_and_nulls() -> None:
             "epochs_cost": 0.0,
         },
         "finalists": [],
+        "problems": [],
     }
 
 

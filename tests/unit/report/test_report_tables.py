@@ -100,7 +100,7 @@ def test_report_names_at_most_ten_best_and_some_failed() -> None:
 
 
 def test_files_that_could_not_be_read_are_named() -> None:
-    record = make_record(unreadable=("groups/0/rank-00001.h5: truncated [file]",))
+    record = make_record(problems=("groups/0/rank-00001.h5: truncated [file]",))
 
     for table in (status_table, report_tables):
         lines = lines_of(table(record, summarize(record)))
