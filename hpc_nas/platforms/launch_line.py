@@ -45,12 +45,13 @@ def group_line(
     *,
     run_dir: Path,
     group: int,
-    group_dir: Path,
+    watch_dir: Path,
     deadline_time: float | None,
     local_dir: Path | None,
 ) -> list[str]:
     """The launch line of one worker group inside one node.
 
+    `watch_dir`: where ranks and keeper watch each other, and wardens write down how their ranks died;
     `deadline_time`: when the allocation ends, in seconds since 1970; `local_dir`: where its ranks write their files,
     if not in the group's own directory.
     """
@@ -59,7 +60,7 @@ def group_line(
     command = [
         sys.executable,
         str(warden),
-        str(group_dir),
+        str(watch_dir),
         "--",
         sys.executable,
         "-m",
@@ -68,6 +69,7 @@ def group_line(
         "hpc_nas.group",
     ]
     arguments = [str(run_dir), "--group", str(group), "--expect-size", str(size)]
+    arguments += ["--watch-dir", str(watch_dir)]
     if deadline_time is not None:
         arguments += ["--deadline", str(deadline_time)]
     if local_dir is not None:
