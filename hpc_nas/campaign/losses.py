@@ -56,13 +56,16 @@ class LossAssessor:
     def examine(
         self, group: int, *, in_flight: Collection[tuple[int, int]], exit: GroupExit | None, error: str
     ) -> Loss:
-        """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand."""
+        """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand.
+
+        Raises OSError or RecordError where that can't be read just now; it may be asked again.
+        """
         salvaged = salvage(
             self._run_directory.rank_file_paths(group),
             wanted=in_flight,
             preset=self._preset,
         )
-        training = self._training.pop(group, {})
+        training = self._training.get(group, {})
         nobody: frozenset[int] = frozenset()
         if (message := _nobodys_fault(exit, error=error)) is not None:
             return Loss(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import estimator
+from hpc_nas.campaign.patience import may_pass
 from hpc_nas.configuration import Mode
 from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
@@ -39,6 +40,7 @@ def salvage(paths: list[Path], *, wanted: Container[_Key], preset: estimator.Pre
 
     Where the estimator rank died before it concluded, the outcome is made from the attempt's rows and from the
     decision to stop it that was recorded. Files and rows that are not ours are passed over.
+    Raises RecordError for a file that can't be read just now.
     """
     outcomes: dict[_Key, Ending] = {}
     stops: dict[_Key, np.void] = {}
@@ -72,6 +74,8 @@ def _tables(path: Path) -> dict[str, Rows]:
     try:
         found = read_rank_file(path).tables
     except RecordError as error:
+        if may_pass(error):
+            raise
         logger.warning("nothing to salvage there: %s", error)
         return {}
     return {

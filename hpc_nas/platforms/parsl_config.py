@@ -12,7 +12,7 @@ from parsl.executors import HighThroughputExecutor
 from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
 from hpc_nas.configuration import Configuration, Placement, Scheduler
-from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
+from hpc_nas.platforms.addresses import LOOPBACK, listening_addresses
 from hpc_nas.platforms.devices import group_devices
 from hpc_nas.platforms.providers import IGNORE_NOTICES, SCRIPTS_DIR, make_provider
 
@@ -40,7 +40,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
 
 
 def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughputExecutor:
-    addresses = _addresses(configuration)
+    addresses = listening_addresses(configuration)
     tether = [sys.executable, str(Path(__file__).with_name("tether.py"))]
     executor = HighThroughputExecutor(
         label=EXECUTOR_LABEL,
@@ -76,13 +76,6 @@ def _pool_command(configuration: Configuration) -> str:
     grace_s = configuration.group.orphan_grace_s / 2
     reaper = [sys.executable, str(Path(__file__).with_name("reaper.py")), "--grace", f"{grace_s:g}"]
     return f"{IGNORE_NOTICES}; {shlex.join(reaper)} {shlex.quote(str(SCRIPTS_DIR))}/{DEFAULT_LAUNCH_CMD}"
-
-
-def _addresses(configuration: Configuration) -> list[str]:
-    """Where worker pools try to reach the campaign; the connection is encrypted wherever it goes."""
-    if configuration.platform.scheduler == Scheduler.NONE:
-        return [LOOPBACK]
-    return configuration.platform.addresses or interface_addresses()
 
 
 def _drain_period(configuration: Configuration) -> int | None:
