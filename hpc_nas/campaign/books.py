@@ -34,6 +34,14 @@ logger = logging.getLogger(__name__)
 class Books:
     """First the ledger, then the standing, the history and the strategy.
 
+    The ledger's lines reach the disk with `commit`, many at once. Until then this process alone knows of them: no group
+    may hear of what they say (that its result is taken, that an attempt is its own), nothing that a resumed campaign
+    would need is removed, and the history's journal waits (`HistoryKeeper`). A process that is killed before has, for
+    all others, never heard of them: groups tell their results again, and what was handed out was not.
+
+    Where the disk does not answer, `start`, `take`, `interrupt`, `bury` and `commit` raise RecordError and may be
+    called again: what they had done by then is not done twice.
+
     `on_outcome` hears of each outcome that counts.
     """
 
@@ -55,9 +63,14 @@ class Books:
         self._on_outcome = on_outcome
 
     def record(self, event: Event) -> None:
-        """Append an event and take it into account. Raises RecordError; then it did not happen."""
-        self._ledger.append(event)
+        """Take an event into account; it stands in the ledger after the next `commit`."""
+        self._ledger.add(event)
         self.state.apply(event)
+
+    def commit(self) -> None:
+        """Have everything recorded so far on the disk. Raises RecordError; it may be called again then."""
+        self._ledger.sync()
+        self._checkpoints.tidy()
 
     @property
     def supply(self) -> Supply:
@@ -90,7 +103,7 @@ class Books:
     def start(self, entry: Entry, *, group: int) -> str | None:
         """The candidate's next attempt begins in this group; returns the checkpoint that it goes on from."""
         number = entry.candidate.number
-        checkpoint = self._checkpoints.latest(number) if entry.attempt >= 0 else None
+        checkpoint = self._checkpoints.latest(number, known=entry.checkpoint) if entry.attempt >= 0 else None
         self.record(
             AttemptStarted(
                 candidate=number,
@@ -148,13 +161,15 @@ class Books:
             message=text,
             time_s=time.time(),
         )
+        paused = how == "paused" and message.checkpoint is not None
+        goes_on = paused or self._checkpoints.latest(number, known=message.checkpoint) is not None
         self.record(interruption)
         if text:
             logger.warning("candidate %d attempt %d %s: %s", number, message.attempt, how, text)
         if self.state.entries[number].state is State.PAUSED:
             self._history.pause(number)
             tell_pause(interruption, self.state, self._strategy)
-        elif self._checkpoints.latest(number) is None:
+        elif not goes_on:
             self._history.lose(number)
 
     def _ignore(self, message: protocol.Interrupted, *, group: int) -> None:
@@ -190,6 +205,7 @@ class Books:
         In the history it runs on if it has a checkpoint to go on from.
         """
         number = entry.candidate.number
+        goes_on = self._checkpoints.latest(number) is not None
         self.record(
             AttemptLost(
                 candidate=number,
@@ -201,7 +217,7 @@ class Books:
                 time_s=time.time(),
             )
         )
-        if self._checkpoints.latest(number) is None:
+        if not goes_on:
             self._history.lose(number)
         if charged:
             logger.warning("candidate %d is charged for the loss of group %d: %s", number, group, message)

@@ -7,6 +7,7 @@ import logging
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from hpc_nas.campaign.door import HANDSHAKE_MS, Door, most_waiting
 from hpc_nas.errors import LaunchError
 from hpc_nas.group.connection import Connection, ServerKeys
 from hpc_nas.group.protocol import (
@@ -21,6 +22,8 @@ from hpc_nas.group.protocol import (
 from hpc_nas.platforms.addresses import LOOPBACK
 
 logger = logging.getLogger(__name__)
+
+ENCODED_AT_ONCE = 32  # messages that go to many groups, kept as they are sent
 
 
 class _OneKey:
@@ -52,11 +55,14 @@ class Endpoint:
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         self._socket.curve_server = True
         self._socket.curve_publickey = keys.server_public.encode()
         self._socket.curve_secretkey = keys.server_secret.encode()
         self._routes: dict[int, bytes] = {}
         self._settled: set[int] = set()
+        self._encoded: dict[int, tuple[FromCampaign, bytes]] = {}
+        self._door = Door(self._socket, max_waiting=most_waiting())
         port = self._bind(addresses, keys.port)
         self.keys = keys.model_copy(update={"port": port})
         self.connection = Connection(
@@ -67,15 +73,30 @@ class Endpoint:
         )
 
     def send(self, group: int, message: FromCampaign) -> bool:
-        """Send to a group by the way it last spoke; False when it is gone."""
+        """Send to a group by the way it last spoke; False when it is gone.
+
+        The same message to many groups, one after the other, is encoded once.
+        """
         if group not in self._routes:
             return False
         try:
-            self._socket.send_multipart([self._routes[group], encode(message)], zmq.DONTWAIT)
+            self._socket.send_multipart([self._routes[group], self._bytes_of(message)], zmq.DONTWAIT)
         except zmq.ZMQError as error:
             logger.info("could not send a %s to group %d: %s", message.kind, group, error)
             return False
         return True
+
+    def _bytes_of(self, message: FromCampaign) -> bytes:
+        known = self._encoded.get(id(message))
+        if (
+            known is not None
+        ):  # the very same one: it is kept here, so that no other can have its place in memory
+            return known[1]
+        data = encode(message)
+        if len(self._encoded) >= ENCODED_AT_ONCE:
+            del self._encoded[next(iter(self._encoded))]
+        self._encoded[id(message)] = (message, data)
+        return data
 
     def poll(self, timeout_ms: int) -> list[tuple[int, FromGroup]]:
         """Messages that have come; waits up to `timeout_ms` for the first."""
@@ -109,6 +130,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Close the socket; what is queued has half a second to leave."""
+        self._door.close()
         self._socket.close()
         self._authenticator.stop()
         self._context.term()

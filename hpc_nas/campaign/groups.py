@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, KeysView
 from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
 
 import parsl
 from parsl.executors.high_throughput.errors import WorkerLost
 
 from hpc_nas.campaign.blocks import BlockWatch
+from hpc_nas.campaign.looks import Looks
 from hpc_nas.campaign.nodes import Nodes
 from hpc_nas.campaign.parsl_errors import in_words
+from hpc_nas.campaign.patience import Patience
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import LaunchError
+from hpc_nas.errors import LaunchError, RunDirectoryError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
 from hpc_nas.platforms.parsl_session import blocks, blocks_wait
 from hpc_nas.platforms.standing import Standing, read_standing
@@ -28,19 +32,18 @@ logger = logging.getLogger(__name__)
 
 MAX_FRUITLESS = 8
 MAX_BACKOFF_S = 60.0
-LOOK_INTERVAL_S = 0.5
-LOOK_AT_MOST = 32  # groups at a time: each look is a file opened on the shared file system
 
 
 class GroupPool:
     """Keeps `num_groups` groups running; each launch has a number of its own.
 
-    Parsl places the groups and tells when one has ended; where its worker pool was killed, the supervisor's file
-    tells sooner. Whether a group is replaced, and when, is decided here: at once if it had taken up a candidate, else
-    after `backoff_s`, doubled with each death until there is an outcome again. After `max_failed_starts` groups in a
-    row that took up no candidate, or `MAX_FRUITLESS` (more with many groups) that brought no outcome, the campaign
-    gives up: something kills groups that no candidate can be charged for. With several nodes, one whose groups die
-    before their first observation is given up instead; groups that park there are not running, and not replaced.
+    Parsl places the groups and tells when one has ended; where its worker pool was killed, the keeper's file tells
+    sooner (`Looks` says when it is opened). Whether a group is replaced, and when, is decided here: at once if it had
+    taken up a candidate, else after `backoff_s`, doubled with each death until there is an outcome again. After
+    `max_failed_starts` groups in a row that took up no candidate, or `MAX_FRUITLESS` (more with many groups) that
+    brought no outcome, the campaign gives up: something kills groups that no candidate can be charged for. With several
+    nodes, one whose groups die before their first observation is given up instead; groups that park there are not
+    running, and not replaced.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class GroupPool:
         run_directory: RunDirectory,
         *,
         configuration: Configuration,
+        patience: Patience,
         on_excluded: Callable[[NodeExcluded], None] = lambda event: None,
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -55,11 +59,16 @@ class GroupPool:
         self._section = configuration.group
         self._num_groups = configuration.num_groups
         self._has_nodes = configuration.num_groups > configuration.group.groups_per_node
-        self._nodes = Nodes(run_directory, on_excluded=on_excluded)
+        self._nodes = Nodes(run_directory, on_excluded=on_excluded, patience=patience)
         self._blocks = BlockWatch(configuration, parsl_dir=run_directory.parsl_dir, clock=clock)
         self._clock = clock
         self._submit = parsl.python_app(run_group, executors=[EXECUTOR_LABEL], cache=False)
-        self._futures: dict[int, Future[GroupExit]] = {}
+        self._futures: dict[int, Future[GroupExit]] = {}  # in order of number
+        self._done: SimpleQueue[int] = SimpleQueue()  # filled by Parsl's threads
+        self._concluded: list[int] = []  # Parsl has done with them
+        self._new: list[int] = []  # numbers with a directory, and nothing more yet
+        self._next_number: int | None = None
+        self._looks = Looks(clock)
         self._parked: dict[int, Future[GroupExit]] = {}
         self._ended: dict[int, GroupExit | None] = {}
         self._started: dict[int, float] = {}
@@ -70,32 +79,64 @@ class GroupPool:
         self._failed_starts = 0
         self._fruitless = 0
         self._not_before = 0.0
-        self._next_look = 0.0
-        self._last_looked_at = -1
 
     @property
-    def running(self) -> list[int]:
-        """Numbers of the groups whose end is not known yet; those that only hold a node's slot do not count."""
-        return sorted(self._futures)
+    def running(self) -> KeysView[int]:
+        """The groups whose end is not known yet, in order; those that only hold a node's slot do not count."""
+        return self._futures.keys()
 
-    def start_missing(self, *, before_start: Callable[[int], None]) -> list[int]:
-        """Start groups up to `num_groups`, unless backing off; `before_start` sees each number first.
+    def start_missing(self, *, before_start: Callable[[list[int]], None]) -> list[int]:
+        """Start groups up to `num_groups`, unless backing off; `before_start` sees their numbers first.
 
-        Raises LaunchError when every node is given up.
+        Raises LaunchError when every node is given up, RunDirectoryError where there can be no directory for one, and
+        what `before_start` raises; then it may be called again.
         """
-        started: list[int] = []
-        self._parked = {group: future for group, future in self._parked.items() if not future.done()}
+        self._collect()
         self._check_nodes()
-        if self._clock() < self._not_before:
-            return started
-        while len(self._futures) + len(self._parked) < self._num_groups:
-            group = self._run_directory.new_group_number()
-            self._run_directory.create_group_dir(group)
-            before_start(group)
+        missing = self._num_groups - len(self._futures) - len(self._parked)
+        if missing <= 0 or self._clock() < self._not_before:
+            return []
+        while len(self._new) < missing:
+            self._new.append(self._new_group())
+        started = self._new[:missing]
+        before_start(started)
+        del self._new[:missing]
+        for group in started:
             self._futures[group] = self._submit(str(self._run_directory.path), group)
+            self._futures[group].add_done_callback(partial(self._on_done, group))
             self._started[group] = self._clock()
-            started.append(group)
+            self._looks.started(group)
         return started
+
+    def _on_done(self, group: int, future: Future[GroupExit]) -> None:
+        """In a thread of Parsl's."""
+        self._done.put(group)
+
+    def _new_group(self) -> int:
+        """A number with a directory of its own. The directories are listed once, not for each group."""
+        if self._next_number is None:
+            self._next_number = self._run_directory.new_group_number()
+        while True:
+            group = self._next_number
+            try:
+                self._run_directory.create_group_dir(group)
+            except RunDirectoryError as error:
+                if not isinstance(error.__cause__, FileExistsError):
+                    raise
+                self._next_number += 1  # made by a call that failed all the same
+            else:
+                self._next_number += 1
+                return group
+
+    def _collect(self) -> None:
+        """Take in what Parsl's threads have told."""
+        while True:
+            try:
+                group = self._done.get_nowait()
+            except Empty:
+                return
+            if self._parked.pop(group, None) is None and group in self._futures:
+                self._concluded.append(group)
 
     def _check_nodes(self) -> None:
         excluded = self._nodes.excluded
@@ -113,7 +154,7 @@ class GroupPool:
     def check_overdue(self, heard: set[int]) -> None:
         """Raises LaunchError for a group that has not reported within twice `start_timeout_s`, or whose pools die.
 
-        A launched group that never reports is ended by its supervisor after `start_timeout_s`; one that is
+        A launched group that never reports is ended by its keeper after `start_timeout_s`; one that is
         overdue all the same was never launched: Parsl has no worker for it. It may wait as long as others work: a
         node may be lost for good, and its group then waits for a place of theirs.
         """
@@ -129,8 +170,20 @@ class GroupPool:
                 )
 
     def host_of(self, group: int, host: str) -> None:
-        """Where this group runs, as it says itself; what its supervisor says goes before that."""
+        """Where this group runs, as it says itself when it reports; what its keeper says goes before that."""
         self._hosts.setdefault(group, host)
+        self._looks.forget(group)
+
+    def expect_end(self, group: int) -> None:
+        """This group has said goodbye, or is silent."""
+        if group in self._futures:
+            self._looks.expect(group)
+
+    def calm(self, groups: Collection[int]) -> None:
+        """These have reported, and speak: only those that Parsl has lost are still looked at."""
+        for group in groups:
+            if group not in self._lost:
+                self._looks.forget(group)
 
     def mark_begun(self, group: int) -> None:
         """This group has taken up a candidate: its death is not a failed start."""
@@ -159,21 +212,26 @@ class GroupPool:
 
     def take_ended(self) -> list[tuple[int, GroupExit | None, str]]:
         """(group, exit, error) of the groups that have ended since the last call; no exit if Parsl lost it."""
+        self._collect()
         ended: list[tuple[int, GroupExit | None, str]] = []
-        for group, future in list(self._futures.items()):
-            if future.done() and (conclusion := self._conclude(group, future)) is not None:
+        for group in [group for group in self._concluded if group in self._futures]:
+            if (conclusion := self._conclude(group, self._futures[group])) is not None:
                 ended.append((group, *conclusion))
+        self._concluded.clear()
         told = {group for group, _, _ in ended}
         ended += [(group, exit, "") for group, exit in self._look_around() if group not in told]
+        ended += self._given_up(told | {group for group, _, _ in ended})
         for group, exit, _ in ended:
             del self._futures[group]
+            self._lost.pop(group, None)
+            self._looks.forget(group)
             self._ended[group] = exit
             if exit is not None and exit.undrained:
                 logger.warning("group %d: on the disk of %s is still %s", group, exit.host, exit.undrained)
         return ended
 
     def _conclude(self, group: int, future: Future[GroupExit]) -> tuple[GroupExit | None, str] | None:
-        """(exit, error) of a group that Parsl has done with; None while its supervisor still has a say."""
+        """(exit, error) of a group that Parsl has done with; None while its keeper still has a say."""
         error = future.exception()
         if error is None:
             return future.result(), ""
@@ -182,21 +240,26 @@ class GroupPool:
             return standing.exit, ""
         if isinstance(error, WorkerLost) and standing is not None:
             # Its node lives: the group is leaving in order.
-            since = self._lost.setdefault(group, self._clock())
-            if self._clock() < since + self._section.orphan_grace_s / 2:
-                return None
+            self._lost.setdefault(group, self._clock())
+            self._looks.expect(group)
+            return None
         return None, in_words(error)
 
+    def _given_up(self, told: set[int]) -> list[tuple[int, GroupExit | None, str]]:
+        """Groups whose worker was killed, and of whom nothing more was seen since."""
+        limit_s = self._section.orphan_grace_s / 2
+        over = [group for group, since in self._lost.items() if self._clock() >= since + limit_s]
+        found: list[tuple[int, GroupExit | None, str]] = []
+        for group in over:
+            error = self._futures[group].exception()
+            if group not in told and error is not None:
+                found.append((group, None, in_words(error)))
+        return found
+
     def _look_around(self) -> list[tuple[int, GroupExit]]:
-        """What supervisors have written of groups that Parsl has not told of: those that ended, those that parked."""
+        """What keepers have written of groups that Parsl has not told of: those that ended, those that parked."""
         ended: list[tuple[int, GroupExit]] = []
-        if self._clock() < self._next_look:
-            return ended
-        self._next_look = self._clock() + LOOK_INTERVAL_S
-        later = [group for group in self.running if group > self._last_looked_at]
-        looked_at = (later or self.running)[:LOOK_AT_MOST]
-        self._last_looked_at = looked_at[-1] if looked_at and len(self._futures) > LOOK_AT_MOST else -1
-        for group in looked_at:
+        for group in self._looks.due():
             standing = self._standing(group)
             if standing is None:
                 continue

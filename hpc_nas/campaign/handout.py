@@ -78,6 +78,16 @@ class HandOut:
             return self._state.entries[promoted]
         return waiting or self._draw()
 
+    @property
+    def is_empty(self) -> bool:
+        """Is there nothing at present that any group could get?"""
+        state = self._state
+        if any(state.next_queued(suspect=suspect) is not None for suspect in (False, True)):
+            return False
+        if state.num_new and self._books.supply is not Supply.WAITING:
+            return False
+        return self._promoter.next() is None
+
     def draw_ahead(self) -> None:
         """Draw the candidate that is handed out next, if none is there that waits."""
         if self._draws_ahead and self._state.next_queued(suspect=False) is None:

@@ -66,8 +66,8 @@ class HistoryFeed:
         now = self._clock()
         if now < self._next:
             return
-        self._next = now + BATCH_INTERVAL_S
         self._keeper.flush()  # also where nobody needs it
+        self._next = now + BATCH_INTERVAL_S
         made: dict[int, protocol.HistoryEvents] = {}  # most groups stand at the same version
         for group, reader in self._readers.items():
             self._catch_up(group, reader, made)

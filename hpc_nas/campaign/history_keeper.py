@@ -10,6 +10,7 @@ from estimator import Described, Ended, Event, History, InvalidObservation, Obse
 from estimator.curve import SLACK
 from hpc_nas.campaign.features import features_of
 from hpc_nas.campaign.state import CampaignState
+from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
 from hpc_nas.records.history_journal import HistoryWriter, read_history
 from hpc_nas.values import Candidate, Outcome, State
@@ -27,17 +28,26 @@ _OPEN = (Standing.RUNNING, Standing.PAUSED, Standing.LOST)
 class HistoryKeeper:
     """One history for the whole campaign, and its journal; an event counts once it is in both.
 
-    `is_audited` says of a candidate, by number, whether it is trained to the end whatever is decided. Opening
+    `is_audited` says of a candidate, by number, whether it is trained to the end whatever is decided. `before_write` is
+    called before each write: the journal must never be ahead of the ledger, on which a resumed campaign rests. Opening
     takes up the journal that lies there: versions go on rising when a campaign is resumed.
     """
 
-    def __init__(self, path: Path, *, is_audited: Callable[[int], bool]):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        is_audited: Callable[[int], bool],
+        before_write: Callable[[], None] = lambda: None,
+    ):
         journal = read_history(path) if path.exists() else None
         if journal is not None and journal.damaged_tail is not None:
             logger.warning("%s: dropped a damaged last line", path)
         self._history = History(journal.events if journal is not None else ())
         self._writer = HistoryWriter(path, num_bytes=journal.num_bytes if journal is not None else 0)
         self._is_audited = is_audited
+        self._before_write = before_write
+        self._unwritten: set[int] = set()  # candidates of whom not everything is written yet
 
     @property
     def version(self) -> int:
@@ -51,7 +61,7 @@ class HistoryKeeper:
 
     def events_since(self, version: int, *, until: int | None = None) -> Sequence[Event]:
         """The events after that version, up to version `until` (None: all); all of them written."""
-        self._writer.flush()
+        self.flush()
         return self._history.events_since(version, until=until)
 
     def begin_with(self, events: Sequence[Event]) -> None:
@@ -110,7 +120,8 @@ class HistoryKeeper:
 
     def has_heard(self, candidate: int, *, epochs: float) -> bool:
         """Is the candidate's curve known up to there? If so it is in the journal, too."""
-        self.flush()
+        if candidate in self._unwritten:
+            self.flush()
         return epochs > 0.0 and self._seen(candidate) >= epochs - SLACK
 
     def best_accuracy(self, candidate: int) -> float:
@@ -136,11 +147,19 @@ class HistoryKeeper:
                     self.lose(number)
 
     def flush(self) -> None:
-        """Write what is not written yet. Raises RecordError."""
+        """Write what is not written yet, after the ledger has written its own. Raises RecordError."""
+        if self._unwritten:
+            self._before_write()
         self._writer.flush()
+        self._unwritten.clear()
 
     def close(self) -> None:
         """Write the rest and close the journal."""
+        try:
+            self.flush()
+        except RecordError:
+            self._writer.abandon()
+            raise
         self._writer.close()
 
     def _standing(self, candidate: int) -> Standing | None:
@@ -163,3 +182,4 @@ class HistoryKeeper:
     def _take(self, event: Event) -> None:
         self._history.apply(event)
         self._writer.append([event])
+        self._unwritten.add(event.candidate)

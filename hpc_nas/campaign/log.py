@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,10 +23,31 @@ class _ConsoleHandler(logging.Handler):
         self._console.print(self.format(record), highlight=False, markup=False, soft_wrap=True)
 
 
+class _FileHandler(logging.FileHandler):
+    """A log that can't be written ends nothing, and is told once instead of with a traceback for every line."""
+
+    def __init__(self, path: Path, *, console: Console):
+        super().__init__(path, encoding="utf-8")
+        self._console = console
+        self._told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            self._told = True
+            self._console.print(
+                f"WARNING {self.baseFilename} can't be written: {error.strerror}",
+                highlight=False,
+                markup=False,
+            )
+
+
 def log_to(path: Path, *, console: Console, stack: ExitStack) -> None:
     """Log this process into the run directory, and its warnings to the user as well."""
     try:
-        file = logging.FileHandler(path, encoding="utf-8")
+        file = _FileHandler(path, console=console)
     except OSError as error:
         raise RecordError(f"{path}: can't be written: {error}") from error
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

@@ -64,7 +64,8 @@ class LossAssessor:
     ) -> Loss:
         """Read what the group left behind; `in_flight` are the attempts, (candidate, attempt), it had in hand.
 
-        `num_trainers` is None where the group has never reported.
+        `num_trainers` is None where the group has never reported. Raises OSError or RecordError where what it left
+        can't be read just now; it may be asked again.
         """
         salvaged = salvage(
             self._run_directory.rank_file_paths(group),
@@ -73,7 +74,7 @@ class LossAssessor:
             wanted=in_flight,
             preset=self._preset,
         )
-        training = self._training.pop(group, {})
+        training = self._training.get(group, {})
         nobody: frozenset[int] = frozenset()
         if (message := _nobodys_fault(exit, error=error)) is not None:
             return Loss(

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from hpc_nas.campaign.patience import Patience
 from hpc_nas.platforms.parking import excluded_nodes, publish_excluded_nodes
 from hpc_nas.records.ledger import NodeExcluded
 from hpc_nas.records.run_directory import RunDirectory
@@ -22,8 +23,15 @@ class Nodes:
     A node that was given up stays so when the campaign is resumed; whoever has it repaired removes the list.
     """
 
-    def __init__(self, run_directory: RunDirectory, *, on_excluded: Callable[[NodeExcluded], None]):
+    def __init__(
+        self,
+        run_directory: RunDirectory,
+        *,
+        on_excluded: Callable[[NodeExcluded], None],
+        patience: Patience,
+    ):
         self._run_directory = run_directory
+        self._patience = patience
         self._on_excluded = on_excluded
         self._early_deaths: Counter[str] = Counter()
         self.excluded = excluded_nodes(run_directory)
@@ -51,4 +59,4 @@ class Nodes:
         logger.warning("node %s is given up: %s", host, told)
         self.excluded = self.excluded | {host}
         self._on_excluded(NodeExcluded(host=host, why=told, time_s=time.time()))
-        publish_excluded_nodes(self._run_directory, self.excluded)
+        self._patience.insist(lambda: publish_excluded_nodes(self._run_directory, self.excluded))

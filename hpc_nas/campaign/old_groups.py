@@ -74,13 +74,16 @@ class OldGroups:
                 error="",
             )
             self._books.bury(group, loss)
+        self._books.commit()
 
     def _hear(self, group: int, message: protocol.FromGroup) -> None:
         if isinstance(message, protocol.Ended):
             self._books.take(message.outcome, group=group)
+            self._books.commit()
             self._acknowledge(group, message.outcome.candidate, attempt=message.outcome.attempt)
         elif isinstance(message, protocol.Interrupted):
             self._books.interrupt(message, group=group)
+            self._books.commit()
             self._acknowledge(group, message.candidate, attempt=message.attempt)
         elif isinstance(message, protocol.Goodbye):
             self._gone.add(group)

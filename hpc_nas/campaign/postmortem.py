@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpc_nas.campaign.patience import may_pass
 from hpc_nas.platforms.supervisor import GroupExit
 
 LOG_LINES = 5
@@ -47,7 +48,7 @@ def examine(
 
     A rank that raised leaves last words itself; a rank that was killed is witnessed by its warden. The launcher
     then kills the others, so the earliest trace names the culprit. `training` says which candidate each trainer
-    was training.
+    was training. Raises OSError where the directory can't be read just now.
     """
     where = f"on {exit.host}: " if exit is not None and exit.host else ""
     traces = [*_last_words(group_dir), *_deaths(group_dir)]
@@ -113,7 +114,11 @@ def _deaths(group_dir: Path) -> list[_Trace]:
 def _read(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError as error:
+        if may_pass(error):  # without it an innocent candidate might be charged
+            raise
+        return {}
+    except ValueError:
         return {}  # died while writing: the trace itself is lost, others may stand
     return content if isinstance(content, dict) else {}
 

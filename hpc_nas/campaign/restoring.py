@@ -9,7 +9,14 @@ from hpc_nas.campaign.pauses import tell_pause
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.configuration import Configuration, Mode
-from hpc_nas.records.ledger import AttemptInterrupted, CandidateDrawn, CandidateEnded, Event, read_ledger
+from hpc_nas.records.ledger import (
+    AttemptInterrupted,
+    CandidateDrawn,
+    CandidateEnded,
+    Event,
+    LedgerWriter,
+    read_ledger,
+)
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.strategy import Strategy
 
@@ -41,10 +48,14 @@ def _replay(event: Event, state: CampaignState, strategy: Strategy) -> None:
         strategy.tell(state.entries[event.outcome.candidate].candidate, event.outcome)
 
 
-def restored_history(configuration: Configuration, *, directory: RunDirectory) -> HistoryKeeper:
-    """The history that the journal tells."""
+def restored_history(
+    configuration: Configuration, *, directory: RunDirectory, ledger: LedgerWriter
+) -> HistoryKeeper:
+    """The history that the journal tells, and that goes on behind the ledger."""
     return HistoryKeeper(
-        directory.history_path, is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE
+        directory.history_path,
+        is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE,
+        before_write=ledger.sync,
     )
 
 

@@ -19,6 +19,7 @@ from hpc_nas.campaign.alike import nothing_trained
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.campaign.conductor import Conductor
+from hpc_nas.campaign.door import raise_descriptor_limit
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
 from hpc_nas.campaign.handout import HandOut
@@ -28,6 +29,7 @@ from hpc_nas.campaign.log import log_to
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.old_groups import OldGroups
 from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
+from hpc_nas.campaign.patience import Patience
 from hpc_nas.campaign.preparation import Prepared, prepare_campaign
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.promoter import Promoter
@@ -38,9 +40,9 @@ from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.campaign.warm_start import earlier_events
 from hpc_nas.configuration import Configuration
-from hpc_nas.errors import HpcNasError
+from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.group.connection import ServerKeys, new_keys
-from hpc_nas.platforms.addresses import interface_addresses
+from hpc_nas.platforms.addresses import listening_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_directory import check_paths, parsl_directory
@@ -93,6 +95,7 @@ def run_campaign(
     order; what was flushed is kept.
     """
     console = console if console is not None else Console()
+    raise_descriptor_limit()
     resumed = expects_campaign(run_dir, opening)
     if opening is Opening.AUTO and resumed and is_complete(RunDirectory.open(run_dir), configuration):
         directory = RunDirectory.open(run_dir)
@@ -129,8 +132,13 @@ def run_campaign(
             reason = run.conduct(console)
         except BaseException as error:
             # On the way out even a full disk must not hide the first error.
-            with suppress(HpcNasError):
+            with suppress(HpcNasError, OSError):
                 run.close_books(f"{type(error).__name__}: {error}")
+            if isinstance(error, OSError):
+                raise RecordError(
+                    f"{directory.path}: the campaign can't go on: {error}; what was flushed is kept. See to it, then "
+                    f"resume with hpc-nas run --resume --run-dir {directory.path}"
+                ) from error
             raise
         run.close_books(reason)
     state = run.books.state
@@ -153,6 +161,7 @@ class _Run:
     losses: LossAssessor
     progress: Progress
     stop: StopRequest
+    patience: Patience
 
     def conduct(self, console: Console) -> str:
         """Settle what an earlier process left, then serve to the end; returns why it ended."""
@@ -174,7 +183,10 @@ class _Run:
                 books=self.books,
                 endpoint=self.endpoint,
                 pool=GroupPool(
-                    self.directory, configuration=self.configuration, on_excluded=self.books.record
+                    self.directory,
+                    configuration=self.configuration,
+                    patience=self.patience,
+                    on_excluded=self.books.record,
                 ),
                 losses=self.losses,
                 handout=self._handout(),
@@ -183,6 +195,7 @@ class _Run:
                 chance_accuracy=self.prepared.summary.chance_accuracy,
                 view=view,
                 stop=self.stop,
+                patience=self.patience,
             ).run()
 
     def close_books(self, reason: str) -> None:
@@ -216,7 +229,7 @@ def _set_up(
     checkpoints = CheckpointStore(directory.checkpoints_dir, section=configuration.checkpoints)
     checkpoints.sweep(state)
     stack.callback(checkpoints.sweep, state)  # a trainer may have written one after its candidate's end
-    history = restored_history(configuration, directory=directory)
+    history = restored_history(configuration, directory=directory, ledger=ledger)
     stack.callback(history.close)
     history.begin_with(earlier_events(prepared.knowledge))
     history.reconcile(state, can_go_on=lambda number: checkpoints.latest(number) is not None)
@@ -241,6 +254,7 @@ def _set_up(
         losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),
         progress=progress,
         stop=stop,
+        patience=Patience(),
     )
 
 
@@ -257,7 +271,7 @@ def _listen(directory: RunDirectory, *, configuration: Configuration, stack: Exi
     """Open the endpoint, with the keys and the port of the campaign before this one if there was one."""
     path = directory.server_keys_path
     keys = ServerKeys.model_validate_json(path.read_bytes()) if path.exists() else new_keys()
-    endpoint = Endpoint(keys, addresses=configuration.platform.addresses or interface_addresses())
+    endpoint = Endpoint(keys, addresses=listening_addresses(configuration))
     stack.callback(endpoint.close)
     directory.publish(path, endpoint.keys.model_dump_json(), mode=0o600)
     directory.publish(directory.connection_path, endpoint.connection.model_dump_json(), mode=0o600)

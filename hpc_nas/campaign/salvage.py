@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import estimator
+from hpc_nas.campaign.patience import may_pass
 from hpc_nas.configuration import Mode
 from hpc_nas.group import protocol
 from hpc_nas.group.judge import Judge
@@ -44,12 +45,13 @@ def salvage(
 
     Where the estimator rank died before it concluded, the outcome is made from the attempt's rows and from the
     decision to stop it that was recorded. Files of others than this group's ranks (`num_trainers` trainers; None:
-    nobody knows how many) and rows that can't be are passed over.
+    nobody knows how many) and rows that can't be are passed over. Raises RecordError for a file that can't be read
+    just now.
     """
     outcomes: dict[_Key, Ending] = {}
     stops: dict[_Key, np.void] = {}
     left: list[tuple[Rows, Rows]] = []
-    contents, problems = rank_files_of(paths, group=group, num_trainers=num_trainers)
+    contents, problems = rank_files_of(paths, group=group, num_trainers=num_trainers, raise_if=may_pass)
     for problem in problems:
         logger.warning("not salvaged: %s", problem)
     for path, content, owner in contents:

@@ -37,6 +37,7 @@ class Entry:
     charges: int = 0
     suspect: bool = False
     interrupted: int = -1  # the last attempt that was set aside
+    checkpoint: str | None = None  # named when the last attempt was set aside; not after a loss
     unsaved_pauses: int = 0  # in a row: set aside by a rule, and no checkpoint could be written
     outcome: Outcome | None = None
 
@@ -50,6 +51,8 @@ class CampaignState:
     open_groups: set[int] = field(default_factory=set)
     paused: set[int] = field(default_factory=set)
     num_ended: int = 0
+    num_in_flight: int = 0
+    """Candidates that some group has in hand."""
     _in_flight: dict[int, dict[int, Entry]] = field(default_factory=lambda: defaultdict(dict))
     # By number, suspects apart; a candidate that is queued no more is dropped when it comes to the top.
     _waiting: dict[bool, list[int]] = field(default_factory=lambda: {False: [], True: []})
@@ -68,6 +71,7 @@ class CampaignState:
             entry.charges += event.charged
             # A charge answers the question whose fault it was; being lost again without one asks it anew.
             entry.suspect = event.suspect
+            entry.checkpoint = None
             self._move(entry, State.QUEUED)
         elif isinstance(event, CandidateEnded):
             entry = self.entries[event.outcome.candidate]
@@ -88,6 +92,7 @@ class CampaignState:
 
     def _interrupt(self, entry: Entry, event: AttemptInterrupted) -> None:
         entry.interrupted = event.attempt
+        entry.checkpoint = event.checkpoint
         if event.how == "paused":
             entry.suspect = False  # it has lived to a decision
             entry.unsaved_pauses += 1
@@ -101,10 +106,12 @@ class CampaignState:
         number = entry.candidate.number
         if entry.state is State.RUNNING:
             self._in_flight[entry.group].pop(number, None)
+            self.num_in_flight -= 1
         self.paused.discard(number)
         entry.state = state
         if state is State.RUNNING:
             self._in_flight[entry.group][number] = entry
+            self.num_in_flight += 1
         elif state is State.PAUSED:
             self.paused.add(number)
         elif state is State.QUEUED:
@@ -119,11 +126,6 @@ class CampaignState:
     def num_new(self) -> int:
         """Candidates that may still be drawn."""
         return max(0, self.num_candidates - self.num_drawn)
-
-    @property
-    def num_in_flight(self) -> int:
-        """Candidates that some group has in hand."""
-        return sum(map(len, self._in_flight.values()))
 
     @property
     def complete(self) -> bool:

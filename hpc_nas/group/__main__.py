@@ -38,7 +38,12 @@ def main() -> None:
     notice.listen()  # trainers, too: they leave when the estimator rank says so
     run_directory = RunDirectory.open(arguments.run_dir)
     configuration = read_configuration(run_directory.configuration_path)
-    files = GroupFiles(run_directory=run_directory, group=arguments.group, local_dir=arguments.local_dir)
+    files = GroupFiles(
+        run_directory=run_directory,
+        group=arguments.group,
+        local_dir=arguments.local_dir,
+        watch_dir=arguments.watch_dir,
+    )
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -90,6 +95,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--local-dir", type=Path, help="where the ranks write their files on this node's own disk"
+    )
+    parser.add_argument(
+        "--watch-dir", type=Path, required=True, help="where keeper and ranks watch each other, on this node"
     )
     return parser.parse_args()
 

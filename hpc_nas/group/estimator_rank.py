@@ -228,9 +228,7 @@ def run_estimator(
     """Open the line and the file, serve, and report records that can't be written before giving up."""
     directory, group = files.run_directory, files.group
     link = CampaignLink(read_connection(directory.connection_path), group=group)
-    correspondence = Correspondence(
-        link, alive_path=directory.alive_path(group), deadline_time=departure.deadline_time
-    )
+    correspondence = Correspondence(link, alive_path=files.alive_path, deadline_time=departure.deadline_time)
     path = files.rank_file_path(comm.rank)
     try:
         with EstimatorFile(path, group=group, rank=comm.rank, device="none") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from hpc_nas.values import Observation
 logger = logging.getLogger(__name__)
 
 SCAN_INTERVAL_S = 0.25
+SHARED_SCAN_INTERVAL_S = 10.0
+"""Each scan lists a directory: no more often where that is asked of a shared file system."""
 
 
 def age_of(observation: Observation, *, now: float) -> float:
@@ -30,17 +33,20 @@ class ObservationReaders:
     """Readers of all rank files in a directory.
 
     A file is read when its trainer rings. Files that nobody rings for are found and read every
-    `SCAN_INTERVAL_S`, so that a training program that is not ours can stream into the same layout; its candidates
+    `scan_interval_s`, so that a training program that is not ours can stream into the same layout; its candidates
     have numbers of their own (`records.ownership`).
     """
 
-    def __init__(self, directory: Path, *, own: Path, group: int):
+    def __init__(self, directory: Path, *, own: Path, group: int, scan_interval_s: float):
         self._directory = directory
         self._own = own
         self._group = group
+        self._scan_interval_s = scan_interval_s
         self._readers: dict[Path, RowFileReader] = {}
         self._foreign: set[Path] = set()
         self._next_scan = 0.0
+        self._found: list[Path] = []
+        self._stamps = (-1, -1)  # the directory's, at the last two scans
 
     def read(self, path: Path) -> Iterator[tuple[Observation, float]]:
         """(observation, seconds from its time_s to now) for the rows that are new in one file.
@@ -62,12 +68,17 @@ class ObservationReaders:
             yield observation, age_of(observation, now=now)
 
     def scan(self, *, rung: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
-        """New rows of files outside `rung`, at most every SCAN_INTERVAL_S."""
+        """New rows of files outside `rung`, at most every `scan_interval_s`."""
         now = time.monotonic()
         if now < self._next_scan:
             return
-        self._next_scan = now + SCAN_INTERVAL_S
-        for path in sorted(self._directory.glob("*.h5")):
+        self._next_scan = now + self._scan_interval_s
+        try:
+            self._look_around()
+        except OSError as error:  # a file system that is away for a while ends no group
+            logger.warning("%s can't be looked through just now: %s", self._directory, error.strerror)
+            return
+        for path in self._found:
             if path == self._own or path in rung or path in self._foreign:
                 continue
             reader = self._readers.get(path)
@@ -86,6 +97,16 @@ class ObservationReaders:
             raise ValueError(f"{path}: candidate {observation.candidate} can't be")
         return observation.model_copy(update={"candidate": number})
 
+    def _look_around(self) -> None:
+        """List the directory if it may have changed: one question instead of five where it has not.
+
+        Twice after each change: a file that came in the same tick of its clock as the first list may not be on it.
+        """
+        stamp = _stamp(self._directory)
+        if stamp is None or {stamp} != set(self._stamps):
+            self._found = sorted(self._directory.glob("*.h5"))
+        self._stamps = (self._stamps[1], -1 if stamp is None else stamp)
+
     def close(self) -> None:
         """Close all files."""
         for reader in self._readers.values():
@@ -100,6 +121,13 @@ class ObservationReaders:
             raise RecordError(f"{path}: holds no observations of this layout")
         self._readers[path] = reader
         return reader
+
+
+def _stamp(directory: Path) -> int | None:
+    try:
+        return os.stat(directory).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _holds_observations(reader: RowFileReader) -> bool:

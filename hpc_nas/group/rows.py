@@ -12,7 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from hpc_nas.errors import RecordError
-from hpc_nas.group.readers import ObservationReaders, age_of
+from hpc_nas.group.readers import (
+    SCAN_INTERVAL_S,
+    SHARED_SCAN_INTERVAL_S,
+    ObservationReaders,
+    age_of,
+)
 from hpc_nas.group.wire import Ring
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.values import Observation
@@ -31,7 +36,10 @@ class Rows:
 
     def __init__(self, files: GroupFiles, *, own_rank: int, was_placed: Callable[[int, _Key], bool]):
         self._readers = ObservationReaders(
-            files.rank_files_dir, own=files.rank_file_path(own_rank), group=files.group
+            files.rank_files_dir,
+            own=files.rank_file_path(own_rank),
+            group=files.group,
+            scan_interval_s=SHARED_SCAN_INTERVAL_S if files.local_dir is None else SCAN_INTERVAL_S,
         )
         self._was_placed = was_placed
         self._paths = {rank: files.rank_file_path(rank) for rank in range(own_rank)}

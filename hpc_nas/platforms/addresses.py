@@ -6,7 +6,16 @@ import socket
 
 import psutil
 
+from hpc_nas.configuration import Configuration, Scheduler
+
 LOOPBACK = "127.0.0.1"
+
+
+def listening_addresses(configuration: Configuration) -> list[str]:
+    """Where this host is reached by the campaign's groups and worker pools: nowhere else than where they are."""
+    if configuration.platform.scheduler == Scheduler.NONE:
+        return [LOOPBACK]
+    return configuration.platform.addresses or interface_addresses()
 
 
 def interface_addresses() -> list[str]:

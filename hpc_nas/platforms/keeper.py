@@ -5,6 +5,9 @@ workers a second after telling them to end, and a worker that is killed must not
 The group must not outlive its keeper (parent-death signal), nor hang: it is killed when its estimator rank has not
 touched the group's `alive` file for `orphan_grace_s`, when one of its ranks has died without the launcher ending the
 others (seen with MPICH's hydra, rarely), and when it was told to leave and does not in time.
+
+What is watched lies on the node (`GroupFiles.watch_dir`). The run directory is told at the start, every
+`TELL_INTERVAL_S` that the group lives, and at the end how it ended and which ranks had died.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from hpc_nas.configuration import Configuration, read_configuration
-from hpc_nas.errors import HpcNasError
+from hpc_nas.errors import HpcNasError, RunDirectoryError
 from hpc_nas.group.warden import die_with_parent
 from hpc_nas.platforms.launch_line import group_environment, group_line
 from hpc_nas.platforms.orders import Orders
 from hpc_nas.platforms.parking import node_name
 from hpc_nas.platforms.remains import end_remains
-from hpc_nas.platforms.scratch import local_directory
+from hpc_nas.platforms.scratch import local_directory, watch_directory
 from hpc_nas.platforms.standing import GroupExit, Standing, publish_standing, to_line
 from hpc_nas.platforms.walltime import find_deadline
 from hpc_nas.records.group_files import GroupFiles
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.05
 LAUNCHER_CLEANUP_S = 2.0
 KILL_S = 1.0
+TELL_INTERVAL_S = 10.0
 # On SIGUSR2 and SIGHUP hydra dies, on the others it may end its ranks; the keeper lets them leave in order instead.
 _KEPT_FROM_THE_GROUP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 
@@ -52,7 +56,12 @@ def keep(
         )
         if local.warning:
             logger.warning(local.warning)
-        files = GroupFiles(run_directory=run_directory, group=group, local_dir=local.path)
+        watched = stack.enter_context(watch_directory(local, run_directory=run_directory, group=group))
+        if watched.warning:
+            logger.warning(watched.warning)
+        files = GroupFiles(
+            run_directory=run_directory, group=group, local_dir=local.path, watch_dir=watched.path
+        )
         standing = Standing(
             group=group,
             host=host,
@@ -75,6 +84,7 @@ def keep(
         finally:
             _kill(process)
             end_remains(run_directory.path, group=group)
+            _bring_evidence(files)
         undrained = "" if drains is None else drains.finish(within_s=_last_drain_s(configuration, orders))
         if undrained:
             logger.warning("group %d: not drained: %s", group, undrained)
@@ -101,7 +111,7 @@ def _launch(configuration: Configuration, *, files: GroupFiles) -> subprocess.Po
         configuration,
         run_dir=directory.path,
         group=group,
-        group_dir=directory.group_dir(group),
+        watch_dir=files.watched_dir,
         deadline_time=find_deadline(configuration, environment=os.environ, now=time.time()),
         local_dir=files.local_dir,
     )
@@ -129,28 +139,23 @@ def _watch(
 ) -> str:
     """Until the launch has ended, or must be: why it must, or an empty text."""
     section = configuration.group
-    alive = files.run_directory.alive_path(files.group)
+    sign = _Sign(files)
     first_death: float | None = None
-    begun = False
-    stamp, since = (0.0, 0), time.monotonic()
     while process.poll() is None:
         now = time.monotonic()
-        # By this process's own clock: the file's may be another host's.
-        if stamp != (seen := _stamp(alive, otherwise=stamp)):
-            stamp, since = seen, now
-        begun = begun or stamp[1] > 0
+        sign.look(now)
         orders.look()
         if orders.why:
-            if not begun:
+            if not sign.begun:
                 return f"{orders.why}, before it had begun"
             if now > orders.until:
                 return f"{orders.why}, and it did not leave in time"
             _ask_to_leave(files, why=orders.why)
         # Empty until the estimator rank's first beat: the start may take long on a shared file system.
-        limit_s = section.orphan_grace_s if begun else section.start_timeout_s
-        if (age_s := now - since) > limit_s:
+        limit_s = section.orphan_grace_s if sign.begun else section.start_timeout_s
+        if (age_s := now - sign.since) > limit_s:
             return f"its estimator rank gave no sign of life for {age_s:.0f} s"
-        if first_death is None and _has_dead_rank(alive.parent):
+        if first_death is None and _has_dead_rank(files.watched_dir):
             first_death = now
         if first_death is not None and now - first_death > LAUNCHER_CLEANUP_S:
             return ""  # only what the launcher should have done; the rank's own trace says the rest
@@ -158,23 +163,67 @@ def _watch(
     return ""
 
 
-def _stamp(alive: Path, *, otherwise: tuple[float, int]) -> tuple[float, int]:
-    """When the file was touched last, and its size; a shared file system that is away for a while says nothing."""
-    try:
-        status = alive.stat()
-    except OSError:
-        return otherwise
-    return status.st_mtime, status.st_size
+class _Sign:
+    """The estimator rank's sign of life: seen on the node, passed on to the run directory now and then.
+
+    There the campaign that comes after this one, on another node, may look for it.
+    """
+
+    def __init__(self, files: GroupFiles):
+        self._path = files.alive_path
+        self._shared = files.run_directory.alive_path(files.group)
+        self._stamp = (0, 0)
+        self._next_word = 0.0
+        self.begun = False
+        self.since = time.monotonic()  # by this process's own clock
+
+    def look(self, now: float) -> None:
+        """See whether the file was touched again; where it can't be seen, it was not."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return
+        stamp = (status.st_mtime_ns, status.st_size)
+        if stamp == self._stamp:
+            return
+        self._stamp, self.since = stamp, now
+        if stamp[1] == 0:
+            return
+        if now >= self._next_word:
+            self._next_word = now + TELL_INTERVAL_S
+            self._pass_on()
+        self.begun = True
+
+    def _pass_on(self) -> None:
+        if self._path == self._shared:
+            return
+        with suppress(OSError):  # a shared file system that is away for a while ends no group
+            if self.begun:
+                os.utime(self._shared)
+            else:
+                self._shared.write_bytes(b"1")
 
 
-def _has_dead_rank(group_dir: Path) -> bool:
+def _has_dead_rank(watched_dir: Path) -> bool:
     with suppress(OSError):
-        return any(group_dir.glob("died-*.json"))
+        return any(watched_dir.glob("died-*.json"))
     return False
 
 
+def _bring_evidence(files: GroupFiles) -> None:
+    """What the wardens of dead ranks have written, for the campaign to read: once, now that the group has ended."""
+    group_dir = files.run_directory.group_dir(files.group)
+    if files.watched_dir == group_dir:
+        return
+    for path in sorted(files.watched_dir.glob("died-*.json")):
+        try:
+            files.run_directory.publish(group_dir / path.name, path.read_bytes())
+        except (RunDirectoryError, OSError) as error:
+            logger.warning("group %d: %s can't be brought: %s", files.group, path.name, error)
+
+
 def _ask_to_leave(files: GroupFiles, *, why: str) -> None:
-    with suppress(OSError):  # on a full disk it is killed in the end
+    with suppress(OSError):  # where that fails it is killed in the end
         if files.leave_path.exists():
             return
         logger.info("group %d is told to leave: %s", files.group, why)

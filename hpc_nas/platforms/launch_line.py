@@ -46,21 +46,23 @@ def group_line(
     *,
     run_dir: Path,
     group: int,
-    group_dir: Path,
+    watch_dir: Path,
     deadline_time: float | None,
     local_dir: Path | None,
 ) -> list[str]:
     """The launch line of one worker group inside one node.
 
+    `watch_dir`: where ranks and keeper watch each other, and wardens write down how their ranks died;
     `deadline_time`: when the allocation ends, in seconds since 1970; `local_dir`: where its ranks write their files,
     if not in the group's own directory.
     """
     size = configuration.world_size
     warden = Path(__file__).parent.parent / "group" / "warden.py"
     command = python_line(
-        str(warden), str(group_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
+        str(warden), str(watch_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
     )
     arguments = [str(run_dir), "--group", str(group), "--expect-size", str(size)]
+    arguments += ["--watch-dir", str(watch_dir)]
     if deadline_time is not None:
         arguments += ["--deadline", str(deadline_time)]
     if local_dir is not None:

@@ -18,7 +18,7 @@ from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
 START_S = 5.0  # no group comes to its first batch sooner
-LOOK_S = 1.0
+LOOK_S = 10.0  # the list lies on the shared file system
 POLL_S = 0.1
 
 

@@ -13,7 +13,7 @@ from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from hpc_nas.configuration import Configuration, Placement, Scheduler
 from hpc_nas.errors import LaunchError
 from hpc_nas.interpreter import python_line
-from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
+from hpc_nas.platforms.addresses import LOOPBACK, listening_addresses
 from hpc_nas.platforms.devices import group_devices
 from hpc_nas.platforms.providers import IGNORE_NOTICES, SCRIPTS_DIR, make_provider
 
@@ -42,7 +42,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
 
 
 def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughputExecutor:
-    addresses = _addresses(configuration)
+    addresses = listening_addresses(configuration)
     executor = HighThroughputExecutor(
         label=EXECUTOR_LABEL,
         # Where the interchange listens. None would do, but Parsl would ask an address service on the internet.
@@ -91,13 +91,6 @@ def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
 def _ours(script: str, *arguments: str) -> list[str]:
     """A script of this directory, run by its path."""
     return python_line(str(Path(__file__).with_name(script)), *arguments)
-
-
-def _addresses(configuration: Configuration) -> list[str]:
-    """Where worker pools try to reach the campaign; the connection is encrypted wherever it goes."""
-    if configuration.platform.scheduler == Scheduler.NONE:
-        return [LOOPBACK]
-    return configuration.platform.addresses or interface_addresses()
 
 
 def _drain_period(configuration: Configuration) -> int | None:

@@ -1,7 +1,8 @@
-"""The node's own disk: a group's directory there, who holds it, and what dead supervisors have left behind.
+"""The node's own disk: a group's directories there, who holds them, and what dead keepers have left behind.
 
 `$scratch/hpc-nas-<run>/group-00000/` belongs to one group of one run; the run's part of the name is made from what no
-two runs share. The supervisor that uses the directory holds a lock in it, which the system frees however it dies.
+two runs share. The keeper that uses the directory holds a lock in it, which the system frees however it dies. The
+directory in which keeper and ranks watch each other is made in the same way, in memory (`/dev/shm`) where possible.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
 LOCK_NAME = ".held"
+SHARED_MEMORY = Path("/dev/shm")
 _GROUP_NAME = re.compile(r"group-(\d{5,})")
 
 
@@ -65,6 +68,68 @@ def local_directory(
             )
         else:
             yield LocalDirectory(path=path)
+
+
+@contextmanager
+def watch_directory(
+    local: LocalDirectory, *, run_directory: RunDirectory, group: int
+) -> Iterator[LocalDirectory]:
+    """Where the group's keeper and ranks watch each other: its local directory, or one of its own on this node.
+
+    A node on which nothing can be written has none, and the warning says so.
+    """
+    if local.path is not None:
+        yield LocalDirectory(path=local.path)
+        return
+    problems = []
+    with ExitStack() as stack:
+        for parent in _watch_parents(run_directory):
+            path = parent / run_directory.group_dir(group).name
+            try:
+                stack.callback(remove, stack.enter_context(_made_again(path)))
+                break
+            except OSError as error:
+                problems.append(f"{path} can't be used: {error.strerror}")
+        else:
+            yield LocalDirectory(
+                path=None,
+                warning=f"{'; '.join(problems)}; the group is watched through the run directory, twenty times a "
+                "second. Set TMPDIR to a directory that is writable on every node",
+            )
+            return
+        _clear(parent)
+        yield LocalDirectory(path=path)
+
+
+def clear_watch_directories(run_directory: RunDirectory) -> None:
+    """Remove what killed keepers of this run have left on this node."""
+    for parent in _watch_parents(run_directory):
+        _clear(parent)
+
+
+def _watch_parents(run_directory: RunDirectory) -> list[Path]:
+    places = dict.fromkeys((SHARED_MEMORY, Path(tempfile.gettempdir())))
+    return [place / f"hpc-nas-watch-{_run_name(run_directory)}" for place in places]
+
+
+def _clear(parent: Path) -> None:
+    with suppress(OSError):
+        for entry in parent.iterdir():
+            if _GROUP_NAME.fullmatch(entry.name) and not entry.is_symlink():
+                with held(entry) as mine:
+                    if mine:
+                        remove(entry)
+
+
+@contextmanager
+def _made_again(path: Path) -> Iterator[Path]:
+    """The same as `_made`, tried twice: the last group of the run on this node may remove the parent meanwhile."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_made(path))
+        except FileNotFoundError:
+            stack.enter_context(_made(path))
+        yield path
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from hpc_nas.errors import LaunchError
 from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.parking import node_name, park, reason_to_park
 from hpc_nas.platforms.remains import end_remains
-from hpc_nas.platforms.scratch import run_scratch
+from hpc_nas.platforms.scratch import clear_watch_directories, run_scratch
 from hpc_nas.platforms.standing import GroupExit, Standing, from_line, publish_standing, read_standing
 from hpc_nas.platforms.walltime import DEADLINE_VARIABLE, find_deadline
 from hpc_nas.records.group_files import GroupFiles
@@ -126,6 +126,7 @@ def _stand_in(
     end_remains(run_directory.path, group=group)
     files = GroupFiles(run_directory=run_directory, group=group)
     with suppress(LaunchError):
+        clear_watch_directories(run_directory)
         parent = run_scratch(configuration, run_directory=run_directory, environment=os.environ)
         if parent is not None:
             from hpc_nas.platforms.drains import rescue  # HDF5 takes a quarter of a second

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,20 +61,23 @@ def remove_checkpoints(directory: Path, *, candidate: int, before: CheckpointNam
 
     With all of them goes what else lies there of the candidate: torn and unusable ones. What can't be removed stays.
     """
-    try:
-        entries = _entries(directory)
-    except RecordError:
-        return
-    for entry in entries:
-        name = CheckpointName.parse(entry)
-        if name is not None and name.candidate == candidate and (before is None or name < before):
-            _unlink(directory / entry)
     if before is None:
-        for entry in entries:
-            if (found := _LEFTOVER.fullmatch(entry)) is not None:
-                owner = CheckpointName.parse(found["torn"] or found["refused"])
-                if owner is not None and owner.candidate == candidate:
-                    _unlink(directory / entry)
+        remove_checkpoints_of(directory, {candidate})
+        return
+    with contextlib.suppress(RecordError):
+        for name in find_checkpoints(directory):
+            if name.candidate == candidate and name < before:
+                _unlink(directory / str(name))
+
+
+def remove_checkpoints_of(directory: Path, candidates: Collection[int]) -> None:
+    """Remove all that lies there of these candidates; the directory is listed once for all of them."""
+    with contextlib.suppress(RecordError):
+        for entry in _entries(directory):
+            found = _LEFTOVER.fullmatch(entry)
+            owner = CheckpointName.parse(entry if found is None else found["torn"] or found["refused"])
+            if owner is not None and owner.candidate in candidates:
+                _unlink(directory / entry)
 
 
 def set_aside(path: Path) -> None:

@@ -1,7 +1,10 @@
 """Where the files of one worker group lie while it lives: in the run directory, or on its node's own disk.
 
-On a node's own disk they are reached by that node alone; its supervisor drains them to the run directory, at
+On a node's own disk they are reached by that node alone; the group's keeper drains them to the run directory, at
 intervals and when the group has ended (`draining`).
+
+Keeper and ranks watch each other through files in a directory on the node, `watch_dir`, many times a second. A shared
+file system must not be asked that often: nothing of a group looks there more than once in ten seconds.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ from hpc_nas.records.run_directory import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class GroupFiles:
-    """File names of one group; `local_dir` is its own directory on the node's disk, None where it has none."""
+    """File names of one group; `local_dir` is its own directory on the node's disk, None where it has none.
+
+    `watch_dir` is known to the group alone; None: the group's directory in the run directory serves.
+    """
 
     run_directory: RunDirectory
     group: int
     local_dir: Path | None = None
+    watch_dir: Path | None = None
 
     @property
     def rank_files_dir(self) -> Path:
@@ -38,16 +45,26 @@ class GroupFiles:
 
     @property
     def standing_path(self) -> Path:
-        """What the supervisor says of the group: where it is, and how it ended."""
+        """What the keeper says of the group: where it is, and how it ended."""
         return self.run_directory.group_dir(self.group) / "standing.json"
 
     @property
+    def watched_dir(self) -> Path:
+        """Where keeper and ranks tell each other that they live, have died, or are to leave."""
+        return self.watch_dir if self.watch_dir is not None else self.run_directory.group_dir(self.group)
+
+    @property
+    def alive_path(self) -> Path:
+        """Touched by the estimator rank every second: the keeper sees by it that the group lives."""
+        return self.watched_dir / "alive"
+
+    @property
     def leave_path(self) -> Path:
-        """Made by the supervisor when its node tells it to end: the estimator rank leaves in order."""
-        return self.rank_files_dir / "leave"
+        """Made by the keeper when its node tells it to end: the estimator rank leaves in order."""
+        return self.watched_dir / "leave"
 
     def leave_request(self) -> str | None:
-        """Why the supervisor wants the group to leave; None while it does not. Costs one failed open."""
+        """Why the keeper wants the group to leave; None while it does not. Costs one failed open."""
         try:
             return self.leave_path.read_text(encoding="utf-8") or "told to leave"
         except OSError:

@@ -7,7 +7,7 @@ candidates of their own (`ownership`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,16 @@ def read_rows(directory: RunDirectory, events: Iterable[Event]) -> GroupRows:
 
 
 def rank_files_of(
-    paths: Iterable[Path], *, group: int, num_trainers: int | None
+    paths: Iterable[Path],
+    *,
+    group: int,
+    num_trainers: int | None,
+    raise_if: Callable[[RecordError], bool] = lambda error: False,
 ) -> tuple[list[tuple[Path, RankFileContent, Owner]], list[str]]:
-    """The files of a group, what they hold, whose they are, the estimator's first; what can't be read, in words."""
+    """The files of a group, what they hold, whose they are, the estimator's first; what can't be read, in words.
+
+    Raises the RecordError of a file that `raise_if` holds for: it may be asked for again.
+    """
     contents: list[tuple[Path, RankFileContent, Owner]] = []
     problems: list[str] = []
     for path in paths:
@@ -79,6 +86,8 @@ def rank_files_of(
             contents.append((path, content, owner))
             problems += content.problems
         except RecordError as error:
+            if raise_if(error):
+                raise
             problems.append(str(error))
     return sorted(contents, key=lambda item: item[2] is not Owner.ESTIMATOR), problems
 

@@ -163,6 +163,11 @@ class HistoryWriter:
             self._file.write(b"".join(self._pending))
             self._pending.clear()
 
+    def abandon(self) -> None:
+        """Close the file without what is pending."""
+        self._pending.clear()
+        self._file.close()
+
     def close(self) -> None:
         """Write what is pending and close the file."""
         if self._file.closed:

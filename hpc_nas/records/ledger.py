@@ -1,7 +1,8 @@
 """The ledger: the campaign's journal, one JSON line per event, append-only. It rules on resume.
 
-The first line names the schema version. A line counts once its newline is there: each is one write and one
-fsync, so a kill can only leave the last line damaged, and that one was never acknowledged.
+The first line names the schema version. A line counts once its newline is there. Lines are written and forced to the
+disk together, those of one turn of the campaign in one write and one fsync: a kill can leave a damaged last line, or
+leave lines out at the end, and nothing of that was ever acknowledged or acted upon outside of the process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from hpc_nas.errors import RecordError
 from hpc_nas.records.json_lines import JsonLines, LineFile, read_json_lines
 from hpc_nas.values import Candidate, Outcome, Percent
 
@@ -252,7 +254,10 @@ class _Order:
 
 
 class LedgerWriter:
-    """Appends events. Opening it creates the file, or truncates the damaged tail of the one that is there.
+    """Appends events in their order. Opening it creates the file, or truncates the damaged tail of the one there.
+
+    `add` and `sync` write many at once, `append` one. What is added and not yet written is known to this process alone:
+    nobody else may be told of it, or have anything done for it, before `sync` has returned.
 
     Raises RecordError where the file can't be written or is no ledger.
     """
@@ -260,16 +265,35 @@ class LedgerWriter:
     def __init__(self, path: str | os.PathLike[str]):
         num_bytes = read_ledger(path).num_bytes if Path(path).exists() else 0
         self._file = LineFile(path, num_bytes=num_bytes)
+        self._pending: list[bytes] = []
         if not num_bytes:
             self._file.write_through(_HEADER)
 
+    def add(self, event: Event) -> None:
+        """Take one event; it is written with the next `sync`."""
+        self._pending.append(event.model_dump_json().encode() + b"\n")
+
+    def sync(self) -> None:
+        """Write what was added: it survives any crash once this returns. Raises RecordError; then it waits on."""
+        if self._pending:
+            self._file.write_through(b"".join(self._pending))
+            self._pending.clear()
+
     def append(self, event: Event) -> None:
-        """Write one event; it survives any crash once this returns. Raises RecordError, leaving no trace of it."""
-        self._file.write_through(event.model_dump_json().encode() + b"\n")
+        """Write one event, and all that was added before. Raises RecordError, leaving no trace of this one."""
+        self.add(event)
+        try:
+            self.sync()
+        except RecordError:
+            self._pending.pop()
+            raise
 
     def close(self) -> None:
-        """Close the file; nothing is pending."""
-        self._file.close()
+        """Write what was added, if that can be done, and close the file."""
+        try:
+            self.sync()
+        finally:
+            self._file.close()
 
     def __enter__(self) -> LedgerWriter:
         return self

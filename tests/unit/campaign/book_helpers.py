@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from hpc_nas.campaign.state import CampaignState
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.group import protocol
 from hpc_nas.records.checkpoint_files import CheckpointName
+from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.ledger import (
     LedgerWriter,
     read_ledger,
@@ -59,7 +60,7 @@ class Campaign:
         self.path = path
         self.strategy = strategy or Listener()
         self.ledger = LedgerWriter(path / "ledger.jsonl")
-        self.keeper = keeper(path)
+        self.keeper = keeper(path, before_write=self.ledger.sync)
         self.state = CampaignState(num_candidates=3)
         for event in read_ledger(path / "ledger.jsonl").events:
             self.state.apply(event)
@@ -119,16 +120,29 @@ class Campaign:
     @property
     def told(self) -> list[str]:
         """The kinds of the ledger's events, those of the beginning left out."""
+        self.books.commit()
+        return self.told_on_disk
+
+    @property
+    def told_on_disk(self) -> list[str]:
+        """The same, without what is not committed."""
         events = read_ledger(self.path / "ledger.jsonl").events
         return [e.event for e in events if e.event not in ("candidate_drawn", "attempt_started")]
+
+    @property
+    def history_on_disk(self) -> int:
+        """How many events the journal holds."""
+        return len(read_history(self.path / "history.jsonl").events)
 
     @property
     def events(self) -> list[Event]:
         return list(self.keeper.events_since(0))
 
 
-def keeper(path: Path) -> HistoryKeeper:
-    return HistoryKeeper(path / "history.jsonl", is_audited=lambda number: number == AUDITED)
+def keeper(path: Path, *, before_write: Callable[[], None] = lambda: None) -> HistoryKeeper:
+    return HistoryKeeper(
+        path / "history.jsonl", is_audited=lambda number: number == AUDITED, before_write=before_write
+    )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from book_helpers import (
 )
 
 from estimator import Standing
+from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
 from hpc_nas.records.checkpoint_files import CheckpointName
 from hpc_nas.records.history_journal import read_history
@@ -40,6 +43,7 @@ def test_paused_candidate_is_paused_in_the_history_and_resumed_when_it_is_handed
     subject.observe(0, 0.5, attempt=1, group=1)  # carried
     subject.observe(0, 1.0, attempt=1, group=1)
     assert shown(subject.events)[2:] == [(0, "resumed"), (0, 1.0)]
+    subject.books.commit()
     (started,) = [
         e
         for e in read_ledger(subject.path / "ledger.jsonl").events
@@ -87,7 +91,12 @@ def test_checkpoints_are_removed_with_the_outcome(subject: Campaign) -> None:
     subject.save(0, batches=6)
     other = subject.save(1)
     subject.books.take(finished(0), group=0)
+    # Not before the outcome stands in the ledger: a campaign that is killed now goes on from them.
+    assert len(list(subject.checkpoints.iterdir())) == 3
+    assert subject.told_on_disk == []
+    subject.books.commit()
     assert [entry.name for entry in subject.checkpoints.iterdir()] == [other]
+    assert subject.told_on_disk == ["candidate_ended"]
 
 
 def test_interruption_is_told_once_and_a_stale_one_never_counts(subject: Campaign) -> None:
@@ -110,7 +119,51 @@ def test_stale_checkpoint_of_an_ended_candidate_is_removed(subject: Campaign) ->
     subject.books.start(subject.state.entries[0], group=1)
     subject.books.take(finished(0, attempt=1), group=1)
     subject.interrupt(0, "drained", epochs=0.5, checkpoint=subject.save(0))
+    subject.books.commit()
     assert list(subject.checkpoints.iterdir()) == []
+
+
+def test_journal_is_never_ahead_of_the_ledger(subject: Campaign) -> None:
+    """A resumed campaign rests on the ledger: what the journal says beyond it would be told twice, or wrongly."""
+    subject.observe(0, 1.0)
+    subject.books.take(finished(0), group=0)
+    assert subject.told_on_disk == []
+    assert subject.history_on_disk == 0
+    subject.keeper.flush()  # as the feed does it, whatever the loop has committed by then
+    assert subject.told_on_disk == ["candidate_ended"]
+    assert subject.history_on_disk == subject.keeper.version
+
+
+def test_journal_waits_where_the_ledger_can_not_be_written(
+    subject: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject.observe(0, 1.0)
+    subject.books.take(finished(0), group=0)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        for _ in range(2):
+            with pytest.raises(RecordError, match="Input/output error"):
+                subject.keeper.flush()
+        assert (subject.told_on_disk, subject.history_on_disk) == ([], 0)
+    subject.keeper.flush()
+    assert subject.told_on_disk == ["candidate_ended"]
+    assert subject.history_on_disk == subject.keeper.version
+
+
+def test_one_turn_costs_one_write_to_the_disk(subject: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject.books.commit()
+    forced: list[int] = []
+    monkeypatch.setattr(os, "fsync", forced.append)
+    for number in range(3):
+        subject.books.take(finished(number), group=0)
+    subject.books.commit()
+    subject.books.commit()  # nothing new
+    assert len(forced) == 1
+    assert subject.told_on_disk == ["candidate_ended"] * 3
 
 
 def test_pause_whose_curve_was_not_heard_is_no_pause(subject: Campaign) -> None:

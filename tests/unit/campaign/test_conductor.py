@@ -16,6 +16,7 @@ from hpc_nas.campaign.groups import GroupPool
 from hpc_nas.campaign.handout import HandOut
 from hpc_nas.campaign.history_feed import HistoryFeed
 from hpc_nas.campaign.losses import LossAssessor
+from hpc_nas.campaign.patience import Patience
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.campaign.view import View
@@ -47,6 +48,7 @@ class Loop:
             chance_accuracy=10.0,
             view=create_autospec(View, instance=True),
             stop=self.stop,
+            patience=Patience(),
         )
 
 

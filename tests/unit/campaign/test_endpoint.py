@@ -18,7 +18,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.run import _listen
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import Configuration, PlatformSection, Scheduler
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import Connection, new_keys, read_connection
@@ -142,14 +142,24 @@ def test_secrets_lie_in_files_for_their_owner_alone(tmp_path: Path) -> None:
 def test_resumed_campaign_is_found_where_the_old_one_was(tmp_path: Path) -> None:
     directory = RunDirectory.create(tmp_path / "run")
     found = []
+    configuration = Configuration(platform=PlatformSection(scheduler=Scheduler.SLURM))
     for _ in range(2):
         with ExitStack() as stack:
-            found.append(_listen(directory, configuration=Configuration(), stack=stack).connection)
+            found.append(_listen(directory, configuration=configuration, stack=stack).connection)
     assert found[0] == found[1]
     assert found[0].endpoints == [
         f"{address}:{found[0].endpoints[0].rpartition(':')[2]}"
         for address in (f"tcp://{ip}" for ip in interface_addresses())
     ]
+
+
+def test_campaign_whose_groups_are_all_on_its_own_machine_listens_to_no_other(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        endpoint = _listen(RunDirectory.create(tmp_path / "run"), configuration=Configuration(), stack=stack)
+        assert endpoint.connection.endpoints == [f"tcp://{LOOPBACK}:{endpoint.keys.port}"]
+        other = next((ip for ip in interface_addresses() if ip != LOOPBACK), "127.0.0.2")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((other, endpoint.keys.port), timeout=5.0)
 
 
 def test_port_that_is_taken_is_given_up(endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:

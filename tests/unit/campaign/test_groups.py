@@ -12,8 +12,9 @@ from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
 from hpc_nas.campaign.groups import GroupPool
 from hpc_nas.campaign.parsl_errors import in_words
+from hpc_nas.campaign.patience import Patience
 from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
-from hpc_nas.errors import LaunchError
+from hpc_nas.errors import LaunchError, RecordError
 from hpc_nas.platforms.parking import excluded_nodes
 from hpc_nas.platforms.standing import GroupExit, Standing, publish_standing
 from hpc_nas.records.group_files import GroupFiles
@@ -42,6 +43,7 @@ class Grounds:
         return GroupPool(
             self.directory,
             configuration=self.configuration,
+            patience=Patience(),
             on_excluded=self.excluded.append,
             clock=lambda: self.now,
         )
@@ -51,7 +53,7 @@ class Grounds:
         return self.submitted[group]
 
     def start(self) -> list[int]:
-        return self.pool.start_missing(before_start=lambda group: None)
+        return self.pool.start_missing(before_start=lambda groups: None)
 
     def stands(self, group: int, **more: Any) -> None:
         """The supervisor of this group writes its file."""
@@ -66,8 +68,8 @@ class Grounds:
         assert self.pool.take_ended() == [(group, exit, "")]
         self.pool.back_off(group, message=f"group {group} died")
 
-    def take(self) -> list[tuple[int, GroupExit | None, str]]:
-        self.now += 1.0
+    def take(self, *, after_s: float = 2.0) -> list[tuple[int, GroupExit | None, str]]:
+        self.now += after_s
         return self.pool.take_ended()
 
 
@@ -161,8 +163,8 @@ def test_end_that_a_supervisor_has_written_is_known_before_parsl_tells(one_node:
     one_node.stands(0)
     assert one_node.take() == []
     one_node.stands(0, state="ended", exit=exit)
-    assert one_node.take() == [(0, exit, "")]
-    assert one_node.pool.running == []
+    assert one_node.take(after_s=4.0) == [(0, exit, "")]
+    assert one_node.pool.running == set()
     one_node.submitted[0].set_exception(ManagerLost(b"m", "n1"))  # old news
     assert one_node.take() == []
 
@@ -245,7 +247,7 @@ def test_parked_group_is_told_as_ended_and_holds_its_slot(three_nodes: Grounds) 
     assert exit is not None
     assert exit.told == "parked: node n1 is excluded"
     three_nodes.pool.back_off(1, message="parked")
-    assert three_nodes.pool.running == [0, 2]
+    assert three_nodes.pool.running == {0, 2}
     assert three_nodes.start() == []
     three_nodes.submitted[1].set_result(exit)  # it has given its slot back
     assert three_nodes.start() == [3]
@@ -288,7 +290,7 @@ def test_group_that_was_never_launched_is_overdue(one_node: Grounds) -> None:
 def test_group_whose_node_is_lost_waits_for_a_place_as_long_as_others_work(three_nodes: Grounds) -> None:
     three_nodes.start()
     three_nodes.submitted[2].set_exception(ManagerLost(b"m", "n3"))
-    three_nodes.take()
+    three_nodes.take(after_s=1.0)
     three_nodes.pool.back_off(2, message="lost")
     three_nodes.now += 60.0
     assert three_nodes.start() == [3]
@@ -297,7 +299,7 @@ def test_group_whose_node_is_lost_waits_for_a_place_as_long_as_others_work(three
         three_nodes.pool.check_overdue({0, 1})
     for group in (0, 1):
         three_nodes.submitted[group].set_exception(ManagerLost(b"m", f"n{group + 1}"))
-    three_nodes.take()
+    three_nodes.take(after_s=1.0)
     three_nodes.now += 359.0
     three_nodes.pool.check_overdue(set())
     three_nodes.now += 2.0
@@ -325,4 +327,71 @@ def test_groups_beyond_one_look_are_looked_at_in_turn(
     assert len(grounds.start()) == 70
     exit = GroupExit(group=69, exit_code=0, killed="", host="n1")
     grounds.stands(69, state="ended", exit=exit)
-    assert [grounds.take() for _ in range(3)] == [[], [], [(69, exit, "")]]
+    assert [grounds.take(after_s=wait_s) for wait_s in (2.0, 0.1, 0.1)] == [[], [], [(69, exit, "")]]
+
+
+def looks(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, *, seconds: int) -> int:
+    """How many files of keepers are opened in so many seconds, with twenty turns a second."""
+    opened: list[Path] = []
+    monkeypatch.setattr("hpc_nas.campaign.groups.read_standing", lambda path: opened.append(path))
+    for _ in range(20 * seconds):
+        assert grounds.take(after_s=0.05) == []
+    return len(opened)
+
+
+def test_groups_that_speak_are_never_looked_at(three_nodes: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look is a file opened on the shared file system."""
+    three_nodes.start()
+    for group in range(3):
+        three_nodes.pool.host_of(group, "n1")
+    assert looks(three_nodes, monkeypatch, seconds=60) == 0
+    three_nodes.pool.expect_end(1)  # it was silent
+    assert 1 <= looks(three_nodes, monkeypatch, seconds=2) <= 4
+    three_nodes.pool.calm({0, 1, 2})  # it has spoken again
+    assert looks(three_nodes, monkeypatch, seconds=60) == 0
+
+
+def test_group_that_stays_silent_is_looked_at_less_and_less_often(
+    one_node: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_node.start()
+    one_node.pool.host_of(0, "n1")
+    one_node.pool.expect_end(0)
+    looks(one_node, monkeypatch, seconds=60)
+    assert looks(one_node, monkeypatch, seconds=60) <= 6
+    one_node.pool.expect_end(0)
+    assert looks(one_node, monkeypatch, seconds=60) <= 6  # the same silence is no new reason
+
+
+def test_end_that_follows_a_goodbye_is_seen_within_half_a_second(one_node: Grounds) -> None:
+    one_node.start()
+    one_node.pool.host_of(0, "n1")
+    one_node.pool.expect_end(0)
+    exit = GroupExit(group=0, exit_code=0, killed="", host="n1", told="its worker pool has died")
+    one_node.stands(0, state="ended", exit=exit)
+    assert one_node.take(after_s=0.5) == [(0, exit, "")]
+
+
+def test_directories_of_groups_are_listed_once(three_nodes: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists: list[RunDirectory] = []
+    count = RunDirectory.groups
+    monkeypatch.setattr(RunDirectory, "groups", lambda self: lists.append(self) or count(self))
+    assert three_nodes.start() == [0, 1, 2]
+    for group in range(3):
+        three_nodes.pool.mark_begun(group)
+    three_nodes.dies(0)
+    assert three_nodes.start() == [3]
+    assert len(lists) == 1
+    three_nodes.directory.create_group_dir(4)  # by a call that seemed to fail
+    three_nodes.dies(1)
+    assert three_nodes.start() == [5]
+
+
+def test_no_group_is_launched_that_the_ledger_does_not_know(three_nodes: Grounds) -> None:
+    def fail(groups: list[int]) -> None:
+        raise RecordError("the disk is away")
+
+    with pytest.raises(RecordError):
+        three_nodes.pool.start_missing(before_start=fail)
+    assert three_nodes.submitted == {}
+    assert three_nodes.start() == [0, 1, 2]

@@ -154,6 +154,7 @@ def test_while_others_run_the_paused_wait_and_then_they_are_settled(tmp_path: Pa
         version = books.keeper.version
         desk.handout.settle()
         assert books.state.complete
+        books.books.commit()
         ended = [e for e in read_ledger(books.path / "ledger.jsonl").events if isinstance(e, CandidateEnded)]
         assert [(e.outcome.label, e.outcome.estimate, e.outcome.epochs) for e in ended] == [
             ("stopped: rung", 30.0, 1.0),

@@ -66,6 +66,7 @@ def test_a_strategy_that_finds_nothing_left_in_drawing_ends_the_campaign_with_wh
     books = Campaign(tmp_path, strategy=Listener(num_networks=2))
     assert [books.books.draw() is None for _ in range(3)] == [False, False, True]
     assert books.state.num_new == 0
+    books.books.commit()
     last = read_ledger(tmp_path / "ledger.jsonl").events[-1]
     assert isinstance(last, SpaceExhausted)
     assert last.num_candidates == 2

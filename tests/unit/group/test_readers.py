@@ -24,15 +24,10 @@ from hpc_nas.values import Observation
 NO_RINGS: frozenset[Path] = frozenset()
 
 
-@pytest.fixture(autouse=True)
-def scan_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every scan looks; how often it may is tested on its own."""
-    monkeypatch.setattr(module, "SCAN_INTERVAL_S", 0.0)
-
-
 @pytest.fixture
 def readers(tmp_path: Path) -> Iterator[ObservationReaders]:
-    subject = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5", group=0)
+    """Every scan looks; how often it may is tested on its own."""
+    subject = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5", group=0, scan_interval_s=0.0)
     yield subject
     subject.close()
 
@@ -114,11 +109,9 @@ def test_own_file_is_never_read(readers: ObservationReaders, tmp_path: Path) -> 
         assert found(readers.scan(rung=NO_RINGS)) == []
 
 
-def test_scan_looks_no_more_often_than_its_interval(
-    readers: ObservationReaders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scan_looks_no_more_often_than_its_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(module, "SCAN_INTERVAL_S", 0.25)
+    readers = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5", group=0, scan_interval_s=0.25)
     monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, monotonic=lambda: now))
     assert found(readers.scan(rung=NO_RINGS)) == []
     with trainer_file(tmp_path, 0) as file:
@@ -127,6 +120,7 @@ def test_scan_looks_no_more_often_than_its_interval(
         assert found(readers.scan(rung=NO_RINGS)) == []
         now = 100.25
         assert found(readers.scan(rung=NO_RINGS), of="rank-00000.h5") == [(1, 0.5)]
+    readers.close()
 
 
 # --- files that are none -------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ arguments = sys.argv[sys.argv.index("hpc_nas.group") + 1:]
 run_dir, group = pathlib.Path(arguments[0]), int(arguments[2])
 group_dir = run_dir / "groups" / f"group-{{group:05d}}"
 local = pathlib.Path(arguments[arguments.index("--local-dir") + 1]) if "--local-dir" in arguments else group_dir
+watch = pathlib.Path(arguments[arguments.index("--watch-dir") + 1])
 role = os.environ["ROLE"]
 if role == "records":
     sys.path.insert(0, "{root}")
@@ -45,13 +46,14 @@ if role == "leaves a rank behind" and os.fork() == 0:
     while True:
         time.sleep(1)
 if role == "crashes":
+    (watch / "died-1.json").write_text("the evidence")
     sys.exit(7)
 (group_dir / "said").write_text("ready")
 while True:
     if role != "gives no sign":
-        (group_dir / "alive").write_text("1")
-    if role != "will not leave" and (local / "leave").exists():
-        (group_dir / "said").write_text((local / "leave").read_text())
+        (watch / "alive").write_text("1")
+    if role != "will not leave" and (watch / "leave").exists():
+        (group_dir / "said").write_text((watch / "leave").read_text())
         sys.exit(0)
     if role == "leaves a rank behind":
         os.kill(os.getpid(), signal.SIGKILL)

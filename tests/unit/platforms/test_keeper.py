@@ -18,7 +18,7 @@ def test_file_system_that_is_away_for_a_while_does_not_end_the_keeper_and_its_gr
 ) -> None:
     files = GroupFiles(run_directory=RunDirectory.create(tmp_path / "run"), group=0)
     files.run_directory.create_group_dir(0)
-    group_dir = files.run_directory.group_dir(0)
+    group_dir = files.watched_dir
     (group_dir / "died-1.json").touch()
 
     def away(*arguments: object, **options: object) -> None:

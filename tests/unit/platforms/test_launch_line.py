@@ -25,7 +25,7 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
         configuration,
         run_dir=tmp_path,
         group=7,
-        group_dir=tmp_path / "g",
+        watch_dir=tmp_path / "g",
         deadline_time=None,
         local_dir=None,
     )
@@ -35,7 +35,7 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
     assert [*line[:7], *line[8:]] == [
         *(str(mpiexec), "-launcher", "fork", "-n", "4", sys.executable, "-P"),
         *(str(tmp_path / "g"), "--", sys.executable, "-P", "-m", "mpi4py", "-m", "hpc_nas.group"),
-        *(str(tmp_path), "--group", "7", "--expect-size", "4"),
+        *(str(tmp_path), "--group", "7", "--expect-size", "4", "--watch-dir", str(tmp_path / "g")),
     ]
 
 
@@ -44,12 +44,12 @@ def test_group_is_told_its_deadline_and_where_its_files_lie() -> None:
         Configuration(),
         run_dir=Path("/run"),
         group=0,
-        group_dir=Path("/run/group"),
+        watch_dir=Path("/dev/shm/w"),
         deadline_time=1795336632.5,
         local_dir=Path("/scratch/hpc-nas-1/group-00000"),
     )
-    assert line[-8:] == [
-        *("--group", "0", "--expect-size", "3"),
+    assert line[-10:] == [
+        *("--group", "0", "--expect-size", "3", "--watch-dir", "/dev/shm/w"),
         *("--deadline", "1795336632.5", "--local-dir", "/scratch/hpc-nas-1/group-00000"),
     ]
 

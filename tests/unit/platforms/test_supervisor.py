@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from hpc_nas.platforms import scratch as scratch_module
 from hpc_nas.platforms.parking import node_name, publish_excluded_nodes
 from hpc_nas.platforms.standing import GroupExit, Standing, read_standing
 from hpc_nas.records.rank_file import read_rank_file
@@ -35,6 +37,64 @@ def test_group_that_ends_is_told_with_its_exit_code_and_its_node(tmp_path: Path)
         assert exit == GroupExit(group=0, exit_code=7, killed="", host="n7")
         assert standing_of(supervisor).exit == exit
         assert standing_of(supervisor).state == "ended"
+    # What a warden has written on the node lies in the run directory, and nothing is left on the node.
+    assert (directory.group_dir(0) / "died-1.json").read_text() == "the evidence"
+    assert watch_directories(directory) == []
+
+
+@pytest.mark.parametrize("part", ["keeper", "supervisor", "pool"])
+def test_nothing_that_is_watched_is_left_on_the_node_whoever_is_killed(tmp_path: Path, part: str) -> None:
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        assert len(watch_directories(directory)) == 1
+        (supervisor.pool if part == "pool" else supervisor.process(part)).kill()
+        wait_for(lambda: standing_of(supervisor).exit is not None, what="the end of the group")
+        wait_for(lambda: processes_of(directory.path) == [], what="the end of all processes")
+    assert watch_directories(directory) == []
+
+
+def test_what_a_node_manager_left_to_watch_is_removed_by_the_next_group(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, role="serves")
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        for part in ("supervisor", "keeper", "launcher"):  # all at once, as a node's job manager does it
+            supervisor.process(part).suspend()
+        for process in supervisor.processes():
+            process.kill()
+    (left,) = watch_directories(directory)
+    left.rename(left.with_name("group-00007"))
+    (directory.group_dir(0) / "said").unlink()
+    with supervised(directory) as supervisor:
+        supervisor.until_ready()
+        assert [path.name for path in watch_directories(directory)] == ["group-00000"]
+        supervisor.process("supervisor").send_signal(signal.SIGTERM)
+        assert supervisor.exit().exit_code == 0
+    assert watch_directories(directory) == []
+
+
+def test_group_is_watched_elsewhere_where_shared_memory_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make_run(tmp_path, role="serves")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(scratch_module, "SHARED_MEMORY", Path("/proc"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    nowhere = scratch_module.LocalDirectory(path=None)
+    with scratch_module.watch_directory(nowhere, run_directory=directory, group=0) as watched:
+        assert watched.path is not None
+        assert watched.path.is_relative_to(tmp_path / "tmp")
+        assert watched.path.stat().st_mode & 0o777 == 0o700
+    assert list((tmp_path / "tmp").iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with scratch_module.watch_directory(nowhere, run_directory=directory, group=0) as watched:
+        assert watched.path is None
+        assert "the group is watched through the run directory" in watched.warning
+
+
+def watch_directories(directory: RunDirectory) -> list[Path]:
+    """Of this run, on this node."""
+    return [path for parent in scratch_module._watch_parents(directory) for path in parent.glob("group-*")]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
