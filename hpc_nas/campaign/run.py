@@ -91,23 +91,31 @@ def run_campaign(
         return CampaignResult(
             run_directory=RunDirectory.open(run_dir), complete=True, reason=ALREADY_COMPLETE
         )
+    going_on = RunDirectory.open(run_dir) if resumed else None
+    if going_on is not None:
+        going_on.check_not_in_use()
+    else:
+        RunDirectory(run_dir).check_new()
     check_inside(configuration, environment=os.environ)
     check_launcher(configuration)
-    going_on = RunDirectory.open(run_dir) if resumed else None
     prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
     if same_data_as is not None:
         check_same_data(same_data_as, opened=opened, then=on_difference)
-    directory = going_on or RunDirectory.create(run_dir)
-    if resumed:
-        check_same_campaign(directory, configuration, opened=opened, then=on_difference)
+    if going_on is not None:
+        check_same_campaign(going_on, configuration, opened=opened, then=on_difference)
     with ExitStack() as stack:
-        stack.enter_context(directory.lock())
+        if going_on is not None:
+            directory = going_on
+            stack.enter_context(directory.lock())
+        else:
+            directory = stack.enter_context(RunDirectory.begin(run_dir))
         stop = stack.enter_context(stop_on_signals())
-        # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
-        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         if prepared.knowledge.candidates and not directory.warm_start_path.exists():
             directory.publish(directory.warm_start_path, prepared.knowledge.model_dump_json() + "\n")
+        # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
+        # With it a new campaign has begun: whatever is made before it is begun anew after a kill.
+        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
         run = _set_up(
             configuration, prepared=prepared, directory=directory, opened=opened, stop=stop, stack=stack

@@ -16,7 +16,8 @@ from hpc_nas.errors import RunDirectoryError
 _held: set[int] = set()
 _at_fork: list[bool] = []
 
-
+_BEGINS = b'{"host": '
+"""What a holder says of itself begins so."""
 _JOB_ID_VARIABLES = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
 
 
@@ -43,6 +44,35 @@ def hold_lock(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def check_not_held(path: Path) -> None:
+    """Raises RunDirectoryError naming the holder while somebody holds the lock; nothing is written."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # nobody has ever held it, or opening the directory says what is wrong
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _in_use(descriptor, path) from error
+    except OSError:
+        return  # a file system without flock: who takes the lock is told
+    finally:
+        os.close(descriptor)
+
+
+def is_lock(path: Path) -> bool:
+    """Is this the file of a lock, perhaps of one whose holder was killed before it had said who it is?"""
+    with open(path, "rb") as file:
+        content = file.read(len(_BEGINS))
+    return _BEGINS.startswith(content)
+
+
+def _in_use(descriptor: int, path: Path) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"{path.parent} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
+    )
+
+
 def _acquire(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,9 +85,7 @@ def _acquire(descriptor: int, path: Path) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
     except BlockingIOError as error:
-        raise RunDirectoryError(
-            f"{path.parent} is in use by {_holder(descriptor)}; wait for its end, or stop that process"
-        ) from error
+        raise _in_use(descriptor, path) from error
     except OSError as error:
         raise RunDirectoryError(
             f"{path} can't be locked: {error.strerror}; put the run directory on a file system "
