@@ -7,8 +7,10 @@ before the call, or the call fails as on a full disk; then another child runs th
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -29,6 +31,7 @@ from hpc_nas.records.earlier import read_knowledge
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.training.preparation import DataSummary, prepare
+from tests.disks import tiny_disk
 
 NEEDS_SPACE = {"os.mkdir", "os.rename"}  # and opening to write
 STEPS = {*NEEDS_SPACE, "open", "os.scandir", "os.listdir", "os.truncate", "os.remove", "os.chmod"}
@@ -148,3 +151,21 @@ def test_the_same_line_works_again_whichever_step_was_the_last(
         assert isinstance(events[-1], CampaignClosed)
         assert len(read_knowledge(directory.warm_start_path).candidates) == 1
     assert at_least < number < AT_MOST - 1
+
+
+def test_the_same_line_works_again_however_little_the_disk_took(
+    tmp_path: Path, configuration: Configuration, summary: DataSummary
+) -> None:
+    ends = []
+    for num_pages in range(1, AT_MOST):
+        with tiny_disk(tmp_path / "disk", num_bytes=(num_pages + 1) * mmap.PAGESIZE) as disk:
+            (disk / "full").write_bytes(bytes(2 * mmap.PAGESIZE))
+            ends.append(in_child(lambda disk=disk: begin(configuration, disk / "run", summary)))
+            (disk / "full").unlink()
+            subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
+            assert in_child(lambda disk=disk: begin(configuration, disk / "run", summary)) == WHOLE, num_pages
+            assert isinstance(read_ledger(disk / "run" / "ledger.jsonl").events[-1], CampaignClosed)
+        if ends[-1] == WHOLE:
+            break
+    assert ends == [REFUSED] * (len(ends) - 1) + [WHOLE]
+    assert len(ends) > 5
