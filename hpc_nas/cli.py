@@ -182,14 +182,28 @@ def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configur
     from hpc_nas.records.run_directory import RunDirectory
 
     if run_dir is None:
-        raise ConfigurationError(
-            "name a campaign file (configs/campaigns/digits.toml), or --resume --run-dir DIR"
-        )
+        raise ConfigurationError(_how_to_begin())
     if overrides:
         raise ConfigurationError(
             "a campaign that goes on without its file takes no --set, --seed or --data-dir"
         )
     return read_configuration(RunDirectory.open(run_dir).configuration_path)
+
+
+FIRST_CAMPAIGN = Path("configs", "campaigns", "digits.toml")
+
+
+def _how_to_begin() -> str:
+    """Lines that a shell takes as they are; where there is no file to begin with, they make one."""
+    there = FIRST_CAMPAIGN.exists()
+    name = FIRST_CAMPAIGN if there else "digits.toml"
+    make = "" if there else f"printf '[campaign]\\nname = \"digits\"\\nnum_candidates = 8\\n' > {name} && "
+    return (
+        "name a campaign file, which says what is searched for and on which data; to begin with one:\n"
+        f"  {make}hpc-nas run {name}\n"
+        "  hpc-nas run --resume --run-dir RUN_DIR    goes on with a campaign that was stopped\n"
+        "  hpc-nas doctor    says whether this machine is ready; hpc-nas run --help: all options"
+    )
 
 
 def _print_result(console: Console, run_dir: Path) -> None:

@@ -41,6 +41,7 @@ from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.platforms.addresses import interface_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
+from hpc_nas.platforms.gpu_check import check_gpus
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_session import parsl_session
 from hpc_nas.platforms.preflight import check_launcher
@@ -97,6 +98,7 @@ def run_campaign(
     else:
         RunDirectory(run_dir).check_new()
     check_inside(configuration, environment=os.environ)
+    check_gpus(configuration, environment=os.environ)
     check_launcher(configuration)
     prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)

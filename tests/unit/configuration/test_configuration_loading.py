@@ -282,7 +282,8 @@ def test_platform_file_holds_platform_tables_only(tmp_path: Path) -> None:
     platform = write(tmp_path / "node.toml", "[training]\nmax_epochs = 3\n")
     assert (
         refusal(None, platform_path=platform)
-        == "node.toml: unknown table [training]; known are group, platform"
+        == "node.toml: [training] in it: a campaign file, where a platform file is to be named; it says where "
+        "([platform], [group]); see configs/platforms/local.toml"
     )
 
 
