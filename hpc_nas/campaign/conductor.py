@@ -110,7 +110,7 @@ class Conductor:
     def _check_groups(self, now: float) -> None:
         self._pool.check_interchange()
         self._pool.check_overdue(set(self._last_heard))
-        # Its supervisor ends a group that is silent for the grace time, and Parsl then tells so.
+        # Its keeper ends a group that is silent for the grace time, and Parsl then tells so.
         limit_s = 2 * self._configuration.group.orphan_grace_s
         for group, heard in self._last_heard.items():
             if now - heard > limit_s:

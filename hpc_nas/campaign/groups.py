@@ -110,7 +110,7 @@ class GroupPool:
     def check_overdue(self, heard: set[int]) -> None:
         """Raises LaunchError for a group that has not reported within twice `start_timeout_s`.
 
-        A launched group that never reports is ended by its supervisor after `start_timeout_s`; one that is
+        A launched group that never reports is ended by its keeper after `start_timeout_s`; one that is
         overdue all the same was never launched: Parsl has no worker for it. It may wait as long as others work: a
         node may be lost for good, and its group then waits for a place of theirs.
         """
@@ -125,7 +125,7 @@ class GroupPool:
                 )
 
     def host_of(self, group: int, host: str) -> None:
-        """Where this group runs, as it says itself; what its supervisor says goes before that."""
+        """Where this group runs, as it says itself; what its keeper says goes before that."""
         self._hosts.setdefault(group, host)
 
     def mark_begun(self, group: int) -> None:
@@ -168,7 +168,7 @@ class GroupPool:
         return ended
 
     def _conclude(self, group: int, future: Future[GroupExit]) -> tuple[GroupExit | None, str] | None:
-        """(exit, error) of a group that Parsl has done with; None while its supervisor still has a say."""
+        """(exit, error) of a group that Parsl has done with; None while its keeper still has a say."""
         error = future.exception()
         if error is None:
             return future.result(), ""
@@ -183,7 +183,7 @@ class GroupPool:
         return None, in_words(error)
 
     def _look_around(self) -> list[tuple[int, GroupExit]]:
-        """What supervisors have written of groups that Parsl has not told of: those that ended, those that parked."""
+        """What is written of groups that Parsl has not told of: those that ended (keepers), that parked (supervisors)."""
         ended: list[tuple[int, GroupExit]] = []
         if self._clock() < self._next_look:
             return ended

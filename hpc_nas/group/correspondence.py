@@ -20,7 +20,7 @@ _Key = tuple[int, int]
 class Correspondence:
     """Says on time what is due, and forgets no result before the campaign has it.
 
-    `alive_path` is the file by which the group's supervisor sees that this rank lives, `deadline_time` the end of
+    `alive_path` is the file by which the group's keeper sees that this rank lives, `deadline_time` the end of
     the group's allocation, which the campaign is told.
     """
 

@@ -1,7 +1,7 @@
-"""The node's own disk: a group's directory there, who holds it, and what dead supervisors have left behind.
+"""The node's own disk: a group's directory there, who holds it, and what dead keepers have left behind.
 
 `$scratch/hpc-nas-<run>/group-00000/` belongs to one group of one run; the run's part of the name is made from what no
-two runs share. The supervisor that uses the directory holds a lock in it, which the system frees however it dies.
+two runs share. The keeper that uses the directory holds a lock in it, which the system frees however it dies.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def run_scratch(
 
 @contextmanager
 def held(local_dir: Path) -> Iterator[bool]:
-    """Hold the directory's lock; False where another living supervisor does, or the directory is gone."""
+    """Hold the directory's lock; False where another living keeper does, or the directory is gone."""
     try:
         descriptor = os.open(local_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:

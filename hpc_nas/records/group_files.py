@@ -1,6 +1,6 @@
 """Where the files of one worker group lie while it lives: in the run directory, or on its node's own disk.
 
-On a node's own disk they are reached by that node alone; its supervisor drains them to the run directory, at
+On a node's own disk they are reached by that node alone; its keeper drains them to the run directory, at
 intervals and when the group has ended (`draining`).
 """
 
@@ -38,16 +38,16 @@ class GroupFiles:
 
     @property
     def standing_path(self) -> Path:
-        """What the supervisor says of the group: where it is, and how it ended."""
+        """Where the group is and how it ended, by its keeper; by its supervisor where there is no keeper (any more)."""
         return self.run_directory.group_dir(self.group) / "standing.json"
 
     @property
     def leave_path(self) -> Path:
-        """Made by the supervisor when its node tells it to end: the estimator rank leaves in order."""
+        """Made by the keeper when its node tells it to end: the estimator rank leaves in order."""
         return self.rank_files_dir / "leave"
 
     def leave_request(self) -> str | None:
-        """Why the supervisor wants the group to leave; None while it does not. Costs one failed open."""
+        """Why the keeper wants the group to leave; None while it does not. Costs one failed open."""
         try:
             return self.leave_path.read_text(encoding="utf-8") or "told to leave"
         except OSError:
