@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+import hpc_nas
 from hpc_nas.errors import ConfigurationError, HpcNasError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,  # what stands in brackets, [platform] for one, is no markup
     pretty_exceptions_enable=False,
-    help="Neural architecture search that spends GPU time only on networks worth it.",
 )
 
 EXIT_ERROR = 2
@@ -36,7 +36,23 @@ RunDirectoryArgument = Annotated[
 ]
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hpc-nas {hpc_nas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Neural architecture search that spends GPU time only on networks worth it."""
+
+
+@app.command(short_help="Run a campaign, or take one up again.")
 def run(
     campaign: Annotated[
         Path | None, typer.Argument(help="campaign file (TOML); one that goes on needs none, it has its own")
@@ -143,7 +159,7 @@ def report(
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Is this machine ready?")
 def doctor(
     platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
     directory: Annotated[Path, typer.Option(help="where runs would be written")] = Path(),
@@ -159,10 +175,10 @@ def doctor(
         raise typer.Exit(1)
 
 
-app.command()(finalists)
-app.command()(submit)
-app.command()(space)
-app.command()(replay)
+app.command(short_help="Train the best candidates to the full budget.")(finalists)
+app.command(short_help="Submit a campaign as a job, or as a chain of jobs.")(submit)
+app.command(short_help="Draw networks of a search space.")(space)
+app.command(short_help="Try rules on recorded curves.")(replay)
 app.add_typer(import_app, name="import")
 
 
@@ -170,7 +186,7 @@ def main() -> None:
     """Entry point: errors raised on purpose become one clear message and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
-        app(standalone_mode=True)
+        app(prog_name="hpc-nas", standalone_mode=True)
     except HpcNasError as error:
         print(f"hpc-nas: {error}", file=sys.stderr)
         sys.exit(EXIT_ERROR)

@@ -33,7 +33,7 @@ LOOK_AT_MOST = 32  # groups at a time: each look is a file opened on the shared 
 class GroupPool:
     """Keeps `num_groups` groups running; each launch has a number of its own.
 
-    Parsl places the groups and tells when one has ended; where its worker pool was killed, the supervisor's file
+    Parsl places the groups and tells when one has ended; where its worker pool was killed, the keeper's file
     tells sooner. Whether a group is replaced, and when, is decided here: at once if it had taken up a candidate, else
     after `backoff_s`, doubled with each death until there is an outcome again. After `max_failed_starts` groups in a
     row that took up no candidate, or `MAX_FRUITLESS` (more with many groups) that brought no outcome, the campaign
@@ -183,7 +183,7 @@ class GroupPool:
         return None, in_words(error)
 
     def _look_around(self) -> list[tuple[int, GroupExit]]:
-        """What is written of groups that Parsl has not told of: those that ended (keepers), that parked (supervisors)."""
+        """What is written of groups that Parsl has not told of: those that ended, those that parked."""
         ended: list[tuple[int, GroupExit]] = []
         if self._clock() < self._next_look:
             return ended

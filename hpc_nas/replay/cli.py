@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["import_app", "replay"]
 
-import_app = typer.Typer(no_args_is_help=True, help="Curves that others recorded, as a curve file.")
+import_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Curves that others recorded, as a curve file."
+)
 
 
 def replay(
