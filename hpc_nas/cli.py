@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+import hpc_nas
 from hpc_nas.campaign.stop import EXIT_INCOMPLETE
+from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
@@ -24,10 +26,9 @@ if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,  # what stands in brackets, [platform] for one, is no markup
     pretty_exceptions_enable=False,
-    help="Neural architecture search that spends GPU time only on networks worth it.",
 )
 
 EXIT_ERROR = 2
@@ -37,7 +38,23 @@ RunDirectoryArgument = Annotated[
 ]
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hpc-nas {hpc_nas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Neural architecture search that spends GPU time only on networks worth it."""
+
+
+@app.command(short_help="Run a campaign, or take one up again.")
 def run(
     campaign: Annotated[
         Path | None, typer.Argument(help="campaign file (TOML); one that goes on needs none, it has its own")
@@ -85,7 +102,7 @@ def run(
     from hpc_nas.campaign.finalists import run_with_finalists
     from hpc_nas.campaign.run import ALREADY_COMPLETE
 
-    console = Console()
+    console = plain_console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
     result = run_with_finalists(
         configuration,
@@ -117,7 +134,7 @@ def status(run_dir: RunDirectoryArgument) -> None:
     from hpc_nas.report.tables import status_table
 
     record = load_record(run_dir)
-    Console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
+    plain_console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
 
 
 @app.command()
@@ -139,14 +156,14 @@ def report(
     from hpc_nas.report.figures import draw_all
     from hpc_nas.report.tables import report_tables
 
-    console = Console()
+    console = plain_console()
     console.print(report_tables(record, summary))
     directory = output or (run_dir if run_dir.is_dir() else run_dir.parent) / "report"
     for path in draw_all(record, summary, directory=directory):
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Is this machine ready?")
 def doctor(
     platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
     directory: Annotated[Path, typer.Option(help="where runs would be written")] = Path(),
@@ -157,15 +174,15 @@ def doctor(
     from hpc_nas.report.tables import doctor_table
 
     findings = examine(load_configuration(None, platform_path=platform), directory=directory)
-    Console().print(doctor_table(findings))
+    plain_console().print(doctor_table(findings))
     if any(finding.failed for finding in findings):
         raise typer.Exit(1)
 
 
-app.command()(finalists)
-app.command()(submit)
-app.command()(space)
-app.command()(replay)
+app.command(short_help="Train the best candidates to the full budget.")(finalists)
+app.command(short_help="Submit a campaign as a job, or as a chain of jobs.")(submit)
+app.command(short_help="Draw networks of a search space.")(space)
+app.command(short_help="Try rules on recorded curves.")(replay)
 app.add_typer(import_app, name="import")
 
 
@@ -173,7 +190,7 @@ def main() -> None:
     """Entry point: errors raised on purpose become one clear message and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
-        app(standalone_mode=True)
+        app(prog_name="hpc-nas", standalone_mode=True)
     except HpcNasError as error:
         print(f"hpc-nas: {error}", file=sys.stderr)
         sys.exit(EXIT_ERROR)
@@ -185,14 +202,28 @@ def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configur
     from hpc_nas.records.run_directory import RunDirectory
 
     if run_dir is None:
-        raise ConfigurationError(
-            "name a campaign file (configs/campaigns/digits.toml), or --resume --run-dir DIR"
-        )
+        raise ConfigurationError(_how_to_begin())
     if overrides:
         raise ConfigurationError(
             "a campaign that goes on without its file takes no --set, --seed or --data-dir"
         )
     return read_configuration(RunDirectory.open(run_dir).configuration_path)
+
+
+FIRST_CAMPAIGN = Path("configs", "campaigns", "digits.toml")
+
+
+def _how_to_begin() -> str:
+    """Lines that a shell takes as they are; where there is no file to begin with, they make one."""
+    there = FIRST_CAMPAIGN.exists()
+    name = FIRST_CAMPAIGN if there else "digits.toml"
+    make = "" if there else f"printf '[campaign]\\nname = \"digits\"\\nnum_candidates = 8\\n' > {name} && "
+    return (
+        "name a campaign file, which says what is searched for and on which data; to begin with one:\n"
+        f"  {make}hpc-nas run {name}\n"
+        "  hpc-nas run --resume --run-dir RUN_DIR    goes on with a campaign that was stopped\n"
+        "  hpc-nas doctor    says whether this machine is ready; hpc-nas run --help: all options"
+    )
 
 
 def _quoted(path: Path) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hpc_nas.campaign.stop import EXIT_INCOMPLETE
+from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, TrainingError
 
 __all__ = ["finalists"]
@@ -64,7 +64,7 @@ def finalists(
         configuration = Configuration.model_validate(tables)
     except ValidationError as error:
         raise ConfigurationError("; ".join(map(_said, error.errors()))) from None
-    console = Console()
+    console = plain_console()
     result = run_finalists(
         configuration,
         run_dir=run_dir,

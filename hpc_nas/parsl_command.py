@@ -15,7 +15,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run Parsl scripts.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Run Parsl scripts."
+)
 
 
 @app.callback()

@@ -90,20 +90,15 @@ def submit(
 def _check_run_dir(configuration: Configuration, submission: Submission) -> None:
     """Raises RunDirectoryError for a directory that a job could not use, before it has waited in a queue."""
     from hpc_nas.campaign.resume import check_same_configuration
-    from hpc_nas.errors import RunDirectoryError
     from hpc_nas.records.run_directory import RunDirectory
 
-    run_dir = submission.run_dir
-    directory = RunDirectory(run_dir)
+    directory = RunDirectory(submission.run_dir)
     if directory.holds_campaign():
         if "--force" not in submission.flags:
             check_same_configuration(directory, configuration)
         with directory.lock():  # a campaign that lives refuses here; it needs its jobs, not more of them
             return
-    if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-        raise RunDirectoryError(
-            f"{run_dir} is neither a new or empty directory nor one that holds a campaign; name another"
-        )
+    directory.check_new()
 
 
 def _check_campaign(configuration: Configuration, submission: Submission) -> DataSummary:

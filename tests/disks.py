@@ -12,10 +12,21 @@ import pytest
 
 
 @contextlib.contextmanager
-def tiny_disk(directory: Path, *, num_bytes: int) -> Iterator[Path]:
-    """A disk of this size, mounted; skips where that is not allowed, fails there under CI."""
+def tiny_disk(directory: Path, *, num_bytes: int, num_inodes: int = 0) -> Iterator[Path]:
+    """A disk of this size, mounted, with room for so many files and directories (0: any).
+
+    Skips where that is not allowed, fails there under CI.
+    """
     directory.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={num_bytes}", "tmpfs", str(directory)]
+    command = [
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={num_bytes},nr_inodes={num_inodes}",
+        "tmpfs",
+        str(directory),
+    ]
     problem = "only root may mount"
     if os.geteuid() == 0:
         try:

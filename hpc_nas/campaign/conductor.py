@@ -109,10 +109,12 @@ class Conductor:
                 if self._handout.is_out_of_time:
                     self._stop.request(WALLTIME)
         except BaseException as error:
+            self._progress.stopping = type(error).__name__
             # The groups must not learn of it by silence alone.
             self._send_away(f"{type(error).__name__}: {error}")
             raise
         reason = "complete" if self._state.complete else self._stop.reason or "complete"
+        self._progress.stopping = reason
         self._close(reason)
         return reason
 

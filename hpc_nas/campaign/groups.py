@@ -257,7 +257,7 @@ class GroupPool:
         return found
 
     def _look_around(self) -> list[tuple[int, GroupExit]]:
-        """What keepers have written of groups that Parsl has not told of: those that ended, those that parked."""
+        """What is written of groups that Parsl has not told of: those that ended, those that parked."""
         ended: list[tuple[int, GroupExit]] = []
         for group in self._looks.due():
             standing = self._standing(group)

@@ -20,7 +20,7 @@ class Loss:
 
     Only the candidate whose rank died is charged. Where the culprit is not known, all that the group had in
     hand are suspects and run again one at a time, so that the next such death has one culprit. A group that
-    Parsl lost with its node or its pool, or that its supervisor killed, charges nobody.
+    Parsl lost with its node or its pool, or that was killed by its keeper or along with it, charges nobody.
     """
 
     message: str
@@ -103,7 +103,7 @@ def _nobodys_fault(exit: GroupExit | None, *, error: str) -> str | None:
         return f"is lost: {error}" if error else "left with the campaign before this one"
     where = f" on {exit.host}" if exit.host else ""
     if exit.killed:
-        return f"was killed by its supervisor{where}: {exit.killed}"
+        return f"was killed{where}: {exit.killed}"
     if exit.exit_code == 0:
         return f"left in order{where}" + (f": {exit.told}" if exit.told else "")
     if exit.told:  # whatever ended it had been sent to all that ran on its node

@@ -33,6 +33,7 @@ class Progress:
         self.epochs_spent = 0.0
         self.epochs_saved = 0.0
         self.num_ended_here = 0
+        self.stopping = ""  # why this process stops; empty while it goes on
 
     @property
     def num_busy(self) -> int:

@@ -40,10 +40,12 @@ from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.campaign.warm_start import earlier_events
 from hpc_nas.configuration import Configuration
+from hpc_nas.console import plain_console
 from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.platforms.addresses import listening_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
+from hpc_nas.platforms.gpu_check import check_gpus
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_directory import check_paths, parsl_directory
 from hpc_nas.platforms.parsl_session import parsl_session
@@ -94,7 +96,7 @@ def run_campaign(
     (`stop.SIGNALS`) or the end of the allocation stops it in
     order; what was flushed is kept.
     """
-    console = console if console is not None else Console()
+    console = console if console is not None else plain_console()
     raise_descriptor_limit()
     resumed = expects_campaign(run_dir, opening)
     if opening is Opening.AUTO and resumed and is_complete(RunDirectory.open(run_dir), configuration):
@@ -105,9 +107,14 @@ def run_campaign(
             run_directory=directory, complete=True, reason=ALREADY_COMPLETE, failure=nothing_trained(ended)
         )
     check_paths(configuration, run_dir=run_dir)
-    check_inside(configuration, environment=os.environ)
-    check_launcher(configuration)
     going_on = RunDirectory.open(run_dir) if resumed else None
+    if going_on is not None:
+        going_on.check_not_in_use()
+    else:
+        RunDirectory(run_dir).check_new()
+    check_inside(configuration, environment=os.environ)
+    check_gpus(configuration, environment=os.environ)
+    check_launcher(configuration)
     prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)
     if same_data_as is not None:
@@ -116,12 +123,16 @@ def run_campaign(
         check_same_campaign(going_on, configuration, opened=opened, then=on_difference)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())  # from here on something is begun, and ended in order
-        directory = going_on or RunDirectory.create(run_dir)
-        stack.enter_context(directory.lock(job_id=job_number(os.environ)))
-        # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
-        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
+        if going_on is not None:
+            directory = going_on
+            stack.enter_context(directory.lock(job_id=job_number(os.environ)))
+        else:
+            directory = stack.enter_context(RunDirectory.begin(run_dir, job_id=job_number(os.environ)))
         if prepared.knowledge.candidates and not directory.warm_start_path.exists():
             directory.publish(directory.warm_start_path, prepared.knowledge.model_dump_json() + "\n")
+        # With the lock held: a living campaign's groups read this file. What may differ on resume is written anew.
+        # With it a new campaign has begun: whatever is made before it is begun anew after a kill.
+        directory.publish(directory.configuration_path, configuration.model_dump_json(indent=2) + "\n")
         log_to(directory.campaign_log_path, console=console, stack=stack)
         for warning in prepared.warnings:
             logger.warning("%s", warning)

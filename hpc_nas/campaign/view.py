@@ -172,7 +172,11 @@ def duration(seconds: float | None) -> str:
 
 def _seats(progress: Progress) -> Table | Text:
     if not progress.seats:
-        return Text("starting the worker group ...")
+        return Text(
+            f"no worker group any more: {progress.stopping}"
+            if progress.stopping
+            else "starting the worker group ..."
+        )
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("trainer", "device", "candidate", "epoch", "validation %", "forecast %"):
         table.add_column(column, justify="left" if column in ("trainer", "device") else "right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,21 @@ RENAMED = {("group", "num_groups"): "groups_per_node"}  # keys that do not exist
 _Tables = dict[str, dict[str, Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """One of the two kinds of files: the tables that it may have, and where there are some to look at."""
+
+    name: str
+    tables: tuple[str, ...]
+    example: str
+
+
+_CAMPAIGN_FILE = _Kind(
+    name="campaign", tables=CAMPAIGN_TABLES + PLATFORM_TABLES, example="configs/campaigns/digits.toml"
+)
+_PLATFORM_FILE = _Kind(name="platform", tables=PLATFORM_TABLES, example="configs/platforms/local.toml")
+
+
 def load_configuration(
     campaign_path: Path | None, *, platform_path: Path | None = None, settings: tuple[str, ...] = ()
 ) -> Configuration:
@@ -41,13 +57,10 @@ def load_configuration(
     """
     tables: _Tables = {}
     origin: dict[str, str] = {}
-    for path, allowed in (
-        (campaign_path, CAMPAIGN_TABLES + PLATFORM_TABLES),
-        (platform_path, PLATFORM_TABLES),
-    ):
+    for path, kind in ((campaign_path, _CAMPAIGN_FILE), (platform_path, _PLATFORM_FILE)):
         if path is None:
             continue
-        for name, table in _read_toml(path, allowed).items():
+        for name, table in _read_toml(path, kind).items():
             tables.setdefault(name, {}).update(table)
             origin[name] = path.name
             origin.update({f"{name}.{key}": path.name for key in table})
@@ -104,21 +117,46 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
         return keys, raw.strip()
 
 
-def _read_toml(path: Path, allowed: tuple[str, ...]) -> _Tables:
+def _read_toml(path: Path, kind: _Kind) -> _Tables:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: can't be read: {error}") from error
+    except IsADirectoryError:
+        raise ConfigurationError(f"{path}: a directory; {_name_one(kind)}{_go_on(path, kind)}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path}: no text in UTF-8, so no {kind.name} file; {_name_one(kind)}"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigurationError(f"{path}: not valid TOML: {error}; {_name_one(kind)}") from error
     for name, table in content.items():
-        if name not in allowed:
-            raise ConfigurationError(f"{path.name}: unknown table [{name}]{nearest(name, allowed)}")
+        if name not in kind.tables:
+            if name in CAMPAIGN_TABLES:
+                raise ConfigurationError(
+                    f"{path.name}: [{name}] in it: a campaign file, where a platform file is to be named; it says "
+                    f"where ({', '.join(f'[{each}]' for each in kind.tables)}); see {kind.example}"
+                )
+            raise ConfigurationError(f"{path.name}: unknown table [{name}]{nearest(name, kind.tables)}")
         if not isinstance(table, dict):
             raise ConfigurationError(f"{path.name}: {name} must be a table, written [{name}]")
+    if not any(content.values()):
+        raise ConfigurationError(
+            f"{path}: says nothing; a {kind.name} file has at least one setting, see {kind.example}"
+        )
     return content
+
+
+def _name_one(kind: _Kind) -> str:
+    return f"name a {kind.name} file (TOML), such as {kind.example}"
+
+
+def _go_on(path: Path, kind: _Kind) -> str:
+    """Who names a run directory wants its campaign to go on."""
+    known = kind is _CAMPAIGN_FILE and (path / "configuration.json").exists()
+    return f"; its campaign goes on with: hpc-nas run --resume --run-dir {path}" if known else ""
 
 
 def _resolve_paths(tables: _Tables) -> None:

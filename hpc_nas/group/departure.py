@@ -37,7 +37,7 @@ class Departure:
     """Says when it is time to leave: by the clock of the allocation; signals and requests only bring it forward.
 
     `deadline_time` is when the allocation ends, seconds since the Unix epoch, None where it does not; `request`
-    looks whether the supervisor on the node wants the group to leave, and why. `until` is the end of the time to
+    looks whether the keeper on the node wants the group to leave, and why. `until` is the end of the time to
     leave in order, by `clock`.
     """
 

@@ -8,12 +8,16 @@ known on the node alone.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 
 from hpc_nas.configuration import Configuration, DeviceVariable
 from hpc_nas.errors import LaunchError
 
 SLOT_VARIABLE = "PARSL_WORKER_RANK"  # set by Parsl: the worker of this node, and with it the group's slice
+
+_DEVICE = re.compile(r"\d+(\.\d+)*|(GPU|MIG)-.+")  # a number, a tile (0.1), a UUID or the beginning of one
 
 # Where a grant may stand, best first. HIP takes CUDA_VISIBLE_DEVICES for its own (ROCm documentation, "GPU isolation
 # techniques"); without ROCR_VISIBLE_DEVICES all of them count the same devices.
@@ -77,8 +81,9 @@ def _granted(configuration: Configuration, granted: Mapping[str, str]) -> tuple[
     """The variable that grants GPUs here, and their names; no variable and plain numbers where nothing limits them."""
     variable = configuration.platform.device_variable
     source = next((name for name in _GRANTED_BY[variable] if name in granted), "")
-    within = DeviceVariable.ROCR if variable == DeviceVariable.HIP and variable != source else ""
-    if within in granted:  # Slurm sets them all to the same list, but HIP counts from 0 within ROCR's
+    within = DeviceVariable.ROCR if variable == DeviceVariable.HIP else ""
+    # Slurm sets them all to the same list, but HIP counts from 0 within ROCR's.
+    if within in granted and (variable != source or not _names(granted[within])):
         return within, [str(index) for index in range(len(_names(granted[within])))]
     if not source:
         return "", [str(index) for index in range(configuration.platform.gpus_per_node)]
@@ -86,5 +91,9 @@ def _granted(configuration: Configuration, granted: Mapping[str, str]) -> tuple[
 
 
 def _names(value: str) -> list[str]:
+    """The GPUs that a variable names: up to the first that is none, as CUDA and HIP do.
+
+    Schedulers and container runtimes write `NoDevFiles`, `none`, `void`, `-1` where they grant nothing.
+    """
     names = [name.strip() for name in value.split(",") if name.strip()]
-    return names[: names.index("-1")] if "-1" in names else names  # as CUDA and HIP do
+    return list(itertools.takewhile(_DEVICE.fullmatch, names))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -16,19 +14,15 @@ import zmq
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
-from hpc_nas.interpreter import python_line
 from hpc_nas.platforms.cluster_checks import check_scheduler, check_scratch, is_elsewhere
 from hpc_nas.platforms.finding import Finding
+from hpc_nas.platforms.gpu_check import find_gpus
 from hpc_nas.platforms.parsl_directory import check_paths
 from hpc_nas.platforms.preflight import check_launcher
 from hpc_nas.records.probe import probe_swmr
 
 MIN_FREE_BYTES = 1 << 30
 _ADVICE_DIRECTORY = "create it, or choose another with --directory"
-_ASK_TORCH = (
-    "import json, torch; n = torch.cuda.device_count(); print(json.dumps({'version': torch.__version__, "
-    "'gpus': [torch.cuda.get_device_name(i) for i in range(n)]}))"
-)
 
 
 def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
@@ -36,7 +30,7 @@ def examine(configuration: Configuration, *, directory: Path) -> list[Finding]:
     checks: list[Callable[[], Finding]] = [
         lambda: _cores(configuration),
         lambda: _mpi(configuration),
-        lambda: _gpus(configuration),
+        lambda: find_gpus(configuration, environment=os.environ),
         lambda: _hdf5(directory),
         lambda: _disk(directory),
         lambda: _paths(configuration, directory),
@@ -74,34 +68,6 @@ def _mpi(configuration: Configuration) -> Finding:
     return Finding(
         name="MPI", status="OK", detail=f"{library.strip()}; {size} ranks started and found each other"
     )
-
-
-def _gpus(configuration: Configuration) -> Finding:
-    wanted = configuration.platform.gpus_per_node
-    done = subprocess.run(
-        python_line("-c", _ASK_TORCH), capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    if done.returncode != 0:
-        detail = "torch can't be imported: " + (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return Finding(name="GPUs", status="FAIL", detail=detail, advice="reinstall torch for this machine")
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    gpus = answer["gpus"]
-    detail = f"torch {answer['version']} sees {len(gpus)} GPU(s)" + (f": {', '.join(gpus)}" if gpus else "")
-    if wanted and is_elsewhere(configuration, environment=os.environ):
-        return Finding(
-            name="GPUs", status="OK", detail=f"{detail} here; the nodes' {wanted} are seen in a job alone"
-        )
-    if len(gpus) < wanted:
-        advice = "check the driver, CUDA_VISIBLE_DEVICES and torch's build, or lower [platform] gpus_per_node"
-        return Finding(
-            name="GPUs", status="FAIL", detail=f"{detail}; the platform says {wanted}", advice=advice
-        )
-    if gpus and wanted == 0:
-        advice = "set [platform] gpus_per_node to use them (configs/platforms/one_gpu.toml)"
-        return Finding(
-            name="GPUs", status="WARN", detail=f"{detail}; the platform trains on the CPU", advice=advice
-        )
-    return Finding(name="GPUs", status="OK", detail=detail + ("" if wanted else "; training on the CPU"))
 
 
 def _hdf5(directory: Path) -> Finding:

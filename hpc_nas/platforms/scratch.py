@@ -168,7 +168,7 @@ def run_scratch(
 
 @contextmanager
 def held(local_dir: Path) -> Iterator[bool]:
-    """Hold the directory's lock; False where another living supervisor does, or the directory is gone."""
+    """Hold the directory's lock; False where another living keeper does, or the directory is gone."""
     try:
         descriptor = os.open(local_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:

@@ -1,4 +1,6 @@
-"""What the supervisor says of its group in the group's directory: where it is, and how it ended.
+"""What is said of a group in its directory: where it is, and how it ended.
+
+Its keeper says so; its supervisor does for a group that is parked, and where the keeper was killed.
 
 Parsl hears of a group's end through the worker pool that started it; when that has been killed, this file tells
 at once what Parsl would only guess after some missed heartbeats.
@@ -24,14 +26,14 @@ class GroupExit:
 
     group: int
     exit_code: int
-    killed: str  # why the supervisor killed a group that hung or would not leave; empty if it did not
+    killed: str  # why its keeper killed a group that hung or would not leave, or died with it; else empty
     host: str = ""
-    told: str = ""  # why the supervisor told it to leave; empty if it did not
+    told: str = ""  # why its keeper told it to leave; empty if it did not
     undrained: str = ""  # what still lies on the node's disk, and where; empty if all is in the run directory
 
 
 class Standing(BaseModel):
-    """One group, as its supervisor last knew it."""
+    """One group, as its keeper or its supervisor last knew it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Literal[1] = 1
@@ -59,7 +61,7 @@ def read_standing(path: Path) -> Standing | None:
 
 
 def to_line(exit: GroupExit) -> bytes:
-    """An exit as one line of JSON, for the pipe between the supervisor's two processes."""
+    """An exit as one line of JSON, for the pipe from the keeper to its supervisor."""
     return json.dumps(asdict(exit)).encode() + b"\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from hpc_nas.records.ledger import (
     CandidateDrawn,
     CandidateEnded,
     Event,
+    GroupReported,
     Ledger,
     NodeExcluded,
     read_ledger,
@@ -52,7 +54,9 @@ def assemble(directory: RunDirectory) -> CampaignRecord:
     )
     rows = read_rows(directory, ledger.events)
     tables = rows.tables
-    entries = _entries(ledger.events)
+    own = tables["observations"][tables["observations"]["carried"] == 0]
+    seen = set(zip(own["candidate"].tolist(), own["attempt"].tolist(), strict=True))
+    entries = _entries(ledger.events, seen=seen)
     opened = [event for event in ledger.events if isinstance(event, CampaignOpened)]
     last = ledger.events[-1] if ledger.events else None
     return CampaignRecord(
@@ -114,8 +118,45 @@ class _Entry:
     outcome: Outcome | None = None
 
 
-def _entries(events: tuple[Event, ...]) -> list[_Entry]:
-    """Where each candidate stands, in order of number."""
+def _entries(events: tuple[Event, ...], *, seen: Container[_Attempt]) -> list[_Entry]:
+    """Where each candidate stands, in order of number; `seen` are the attempts of which there are observations."""
+    entries = _as_told(events)
+    for number, attempt in _held_ready(events):
+        entry = entries.get(number)
+        if (
+            entry
+            and (entry.state, entry.attempt) == (State.RUNNING, attempt)
+            and (number, attempt) not in seen
+        ):
+            entry.state = State.QUEUED
+    return [entries[number] for number in sorted(entries)]
+
+
+def _held_ready(events: tuple[Event, ...]) -> list[_Attempt]:
+    """What groups hold for the trainer that is free next: handed out and not ended, beyond their trainers' number.
+
+    A group's trainers take up candidates in the order in which it was given them.
+    """
+    trainers: dict[int, int] = {}
+    in_hand: dict[int, dict[_Attempt, None]] = defaultdict(dict)
+    for event in events:
+        if isinstance(event, GroupReported):
+            trainers[event.group] = event.num_trainers
+        elif isinstance(event, AttemptStarted):
+            in_hand[event.group][event.candidate, event.attempt] = None
+        elif isinstance(event, AttemptInterrupted | AttemptLost):
+            in_hand[event.group].pop((event.candidate, event.attempt), None)
+        elif isinstance(event, CandidateEnded):
+            in_hand[event.group].pop((event.outcome.candidate, event.outcome.attempt), None)
+    return [
+        attempt
+        for group, attempts in in_hand.items()
+        for attempt in list(attempts)[trainers.get(group, len(attempts)) :]
+    ]
+
+
+def _as_told(events: tuple[Event, ...]) -> dict[int, _Entry]:
+    """Where each candidate stands, by number: one that was handed to a group counts as running."""
     entries: dict[int, _Entry] = {}
     for event in events:
         if isinstance(event, CandidateDrawn):
@@ -136,7 +177,7 @@ def _entries(events: tuple[Event, ...]) -> list[_Entry]:
                 event.outcome,
                 event.outcome.attempt,
             )
-    return [entries[number] for number in sorted(entries)]
+    return entries
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from hpc_nas.errors import RunDirectoryError
 
 _held: set[int] = set()
 _at_fork: list[bool] = []
+
+_BEGINS = b'{"host": '
+"""What a holder says of itself begins so."""
 
 
 @contextmanager
@@ -38,29 +42,36 @@ def hold_lock(path: Path, *, job_id: str) -> Iterator[None]:
             os.close(descriptor)
 
 
-def in_use(directory: Path, *, by: str) -> str:
-    """What is said to whoever comes second."""
-    return (
-        f"{directory} is in use by {by}; a campaign runs there, see how it stands with hpc-nas status {directory}: "
-        "wait for its end, or stop that process"
-    )
-
-
-def holder_of(path: Path) -> str | None:
-    """Which campaign process holds this lock, in words; None where nobody does."""
+def check_not_held(path: Path) -> None:
+    """Raises RunDirectoryError naming the holder while somebody holds the lock; nothing is written."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return  # nobody has ever held it, or opening the directory says what is wrong
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _holder(descriptor)
+    except BlockingIOError as error:
+        raise _in_use(descriptor, path) from error
     except OSError:
-        return None
+        return  # a file system without flock: who takes the lock is told
     finally:
         os.close(descriptor)
-    return None
+
+
+def is_lock(path: Path) -> bool:
+    """Is this the file of a lock, perhaps of one whose holder was killed before it had said who it is?"""
+    with open(path, "rb") as file:
+        content = file.read(len(_BEGINS))
+    return _BEGINS.startswith(content)
+
+
+def _in_use(descriptor: int, path: Path) -> RunDirectoryError:
+    """What is said to whoever comes second."""
+    directory = path.parent
+    return RunDirectoryError(
+        f"{directory} is in use by {_holder(descriptor)}; a campaign runs there, see how it stands with hpc-nas status "
+        f"{shlex.quote(str(directory))}: wait for its end, or stop that process"
+    )
 
 
 def _acquire(descriptor: int, path: Path, *, job_id: str) -> None:
@@ -75,7 +86,7 @@ def _acquire(descriptor: int, path: Path, *, job_id: str) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
     except BlockingIOError as error:
-        raise RunDirectoryError(in_use(path.parent, by=_holder(descriptor))) from error
+        raise _in_use(descriptor, path) from error
     except OSError as error:
         raise RunDirectoryError(
             f"{path} can't be locked: {error.strerror}; put the run directory on a file system "

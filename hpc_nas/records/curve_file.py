@@ -86,6 +86,9 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 def _read_npz(path: Path) -> Columns:
     columns = {}
     with open(path, "rb") as file:  # np.load itself leaves a damaged file open
+        if not zipfile.is_zipfile(file):  # for NumPy it might be pickled
+            raise ValueError("no .npz archive")
+        file.seek(0)
         content = np.load(file, allow_pickle=False)
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise RecordError(f"{path}: a single array; a curve file has the keys epochs and val_acc")

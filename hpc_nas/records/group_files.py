@@ -45,7 +45,7 @@ class GroupFiles:
 
     @property
     def standing_path(self) -> Path:
-        """What the keeper says of the group: where it is, and how it ended."""
+        """Where the group is and how it ended, by its keeper; by its supervisor where there is no keeper (any more)."""
         return self.run_directory.group_dir(self.group) / "standing.json"
 
     @property

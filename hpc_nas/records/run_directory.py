@@ -28,7 +28,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpc_nas.errors import RunDirectoryError
-from hpc_nas.records.campaign_lock import hold_lock, holder_of, in_use
+from hpc_nas.records import beginning
+from hpc_nas.records.campaign_lock import check_not_held, hold_lock
 
 _GROUP_NAME = re.compile(r"group-(\d{5,})")
 
@@ -41,40 +42,63 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> RunDirectory:
-        """Make the directories of a new campaign; the path may be an empty directory.
+        """Make the directories of a new campaign, and let go of its lock; raises as `begin` does."""
+        with cls.begin(path) as directory:
+            return directory
 
-        Raises RunDirectoryError where a campaign or anything else lies, or nothing can be written. Of several
-        processes that create the same one at once, one succeeds.
+    @classmethod
+    @contextlib.contextmanager
+    def begin(cls, path: str | os.PathLike[str], *, job_id: str = "") -> Iterator[RunDirectory]:
+        """Make the directories of a new campaign and hold its lock, as `lock` does.
+
+        The campaign has begun once its configuration lies there.
+
+        The path may be an empty directory, or one in which a beginning was cut off: see `beginning`. Raises
+        RunDirectoryError where a campaign or anything else lies, or nothing can be written. Of several processes that
+        begin at once, one succeeds; the others are told that a campaign runs there.
         """
         directory = cls(path)
-        where = directory.path
-        if directory.holds_campaign():
-            if (holder := holder_of(directory.lock_path)) is not None:
-                raise RunDirectoryError(in_use(where, by=holder))
-            raise RunDirectoryError(
-                f"{where} already holds a campaign; go on with it "
-                f"(hpc-nas run --resume --run-dir {shlex.quote(str(where))}), or name another directory"
-            )
+        directory.check_new()
+        with _saying_why(directory.path):
+            directory.path.mkdir(parents=True, exist_ok=True)
+        with directory.lock(job_id=job_id):
+            directory._check_free()  # whoever held the lock until now may have begun
+            with _saying_why(directory.path):
+                beginning.clear(directory.path)
+                directory.private_dir.mkdir(mode=0o700, exist_ok=True)
+                directory.private_dir.chmod(0o700)  # whatever the umask was
+                directory.groups_dir.mkdir(exist_ok=True)
+            yield directory
+
+    def check_new(self) -> None:
+        """Raises RunDirectoryError where a new campaign can't begin: where one lies or runs, or anything else does."""
         try:
-            where.mkdir(parents=True, exist_ok=True)
-            found = sorted(entry.name for entry in where.iterdir())
-            if found:
-                raise RunDirectoryError(
-                    f"{where} is not empty ({', '.join(found[:3])}{', ...' if found[3:] else ''}) and holds no "
-                    "campaign; name a new or an empty directory"
-                )
-            directory.private_dir.mkdir(mode=0o700)  # only one process can succeed
-            directory.private_dir.chmod(0o700)  # whatever the umask was
-            directory.groups_dir.mkdir()
-        except FileExistsError as error:
-            if not where.is_dir():
-                raise RunDirectoryError(f"{where} is a file; name another directory") from error
-            raise RunDirectoryError(in_use(where, by="a process that has just begun there")) from error
+            self._check_free()
+        except RunDirectoryError:
+            self.check_not_in_use()
+            raise
+
+    def _check_free(self) -> None:
+        try:
+            found = beginning.foreign_names(self.path)
+        except FileNotFoundError:
+            return
         except OSError as error:
+            raise _unusable(self.path, error) from error
+        if self.holds_campaign():
             raise RunDirectoryError(
-                f"{where} can't be created: {error.strerror}; name a writable directory"
-            ) from error
-        return directory
+                f"{self.path} already holds a campaign; go on with it (hpc-nas run --resume --run-dir "
+                f"{shlex.quote(str(self.path))}), or name another directory"
+            )
+        if found:
+            raise RunDirectoryError(
+                f"{self.path} is not empty ({', '.join(found[:3])}{', ...' if found[3:] else ''}) and holds no "
+                "campaign; name a new or an empty directory"
+            )
+
+    def check_not_in_use(self) -> None:
+        """Raises RunDirectoryError naming the campaign process that holds the lock, if one does; takes nothing."""
+        check_not_held(self.lock_path)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunDirectory:
@@ -85,7 +109,7 @@ class RunDirectory:
         if not directory.holds_campaign():
             raise RunDirectoryError(
                 f"{directory.path} holds no campaign ({directory.configuration_path.name} is missing); "
-                "name the run directory of a campaign"
+                "name the run directory of a campaign, or begin one there with its campaign file"
             )
         return directory
 
@@ -242,3 +266,19 @@ class RunDirectory:
         """
         with hold_lock(self.lock_path, job_id=job_id):
             yield
+
+
+@contextlib.contextmanager
+def _saying_why(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> RunDirectoryError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return RunDirectoryError(f"{path} is a file, or lies in one; name another directory")
+    return RunDirectoryError(
+        f"{path} can't be created: {error.strerror}; free space, or name a writable directory"
+    )

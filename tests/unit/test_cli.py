@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpc_nas.configuration import Configuration
+from hpc_nas.configuration import Configuration, load_configuration
 from tests.unit.cli_harness import move_apart, refusal, started_run, write_campaign
 
 BIN = Path(sys.executable).parent
@@ -66,8 +66,102 @@ def test_missing_campaign_file_is_refused(tmp_path: Path) -> None:
     assert refusal("run", "none.toml", tree=tmp_path) == "none.toml: no such file"
 
 
-def test_nothing_to_run_is_refused(tmp_path: Path) -> None:
-    assert "name a campaign file" in refusal("run", tree=tmp_path)
+@pytest.mark.parametrize("has_example", [True, False])
+def test_nothing_to_run_shows_how_to_begin_by_a_command_that_works(tmp_path: Path, has_example: bool) -> None:
+    example = Path("configs", "campaigns", "digits.toml")
+    if has_example:
+        example.parent.mkdir(parents=True)
+        write_campaign(example)
+    first, command, *rest = refusal("run", tree=tmp_path).splitlines()
+    assert first.startswith("name a campaign file, ")
+    assert len(rest) == 2
+    make, _, line = command.strip().rpartition(" && ")
+    assert bool(make) != has_example
+    subprocess.run(make, shell=True, check=True)
+    program, run, file = line.split()
+    assert (program, run) == ("hpc-nas", "run")
+    assert load_configuration(Path(file)).data.name == "digits"
+
+
+# --- files of the wrong kind ---------------------------------------------------------------------------------
+
+CAMPAIGN, PLATFORM = b"[campaign]\nseed = 2\n", b"[platform]\ngpus_per_node = 1\n"
+BINARY = bytes(range(256))
+
+
+@pytest.mark.parametrize("command", [("run",), ("submit", "--platform", "slurm.toml")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "file.toml: says nothing; a campaign file has at least one setting, see "),
+        (b"# nothing yet\n", "file.toml: says nothing; "),
+        (b"[campaign]\n[training]\n", "file.toml: says nothing; "),
+        (BINARY, "file.toml: no text in UTF-8, so no campaign file; name a campaign file (TOML), such as "),
+        (PLATFORM, "file.toml: only [platform] in it: a platform file, where a campaign file is to be named"),
+        (b'{"campaign": {}}', "file.toml: not valid TOML: "),
+        (None, "file.toml: a directory; name a campaign file (TOML), such as "),
+    ],
+)
+def test_file_that_is_no_campaign_file_is_refused(
+    tmp_path: Path, command: tuple[str, ...], content: bytes | None, message: str
+) -> None:
+    Path("slurm.toml").write_text('[platform]\nscheduler = "slurm"\nnode_launcher = "srun"\n')
+    name, *options = command
+    assert refusal(name, _made("file.toml", content), *options, tree=tmp_path).startswith(message)
+
+
+@pytest.mark.parametrize("command", [("run", "c.toml"), ("submit", "c.toml"), ("doctor",)])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "file.toml: says nothing; a platform file has at least one setting, see "),
+        (b"[platform]\n[group]\n", "file.toml: says nothing; "),
+        (BINARY, "file.toml: no text in UTF-8, so no platform file; name a platform file (TOML), such as "),
+        (CAMPAIGN, "file.toml: [campaign] in it: a campaign file, where a platform file is to be named; "),
+        (None, "file.toml: a directory; name a platform file (TOML), such as "),
+    ],
+)
+def test_file_that_is_no_platform_file_is_refused(
+    tmp_path: Path, command: tuple[str, ...], content: bytes | None, message: str
+) -> None:
+    write_campaign(Path("c.toml"))
+    assert refusal(*command, "--platform", _made("file.toml", content), tree=tmp_path).startswith(message)
+
+
+def test_run_directory_in_place_of_a_campaign_file_is_told_how_it_goes_on(tmp_path: Path) -> None:
+    directory = started_run(tmp_path / "run", Configuration())
+    message = refusal("run", directory.path, tree=tmp_path)
+    assert message.endswith(f"; its campaign goes on with: hpc-nas run --resume --run-dir {directory.path}")
+
+
+def _made(name: str, content: bytes | None) -> Path:
+    """A file with this content, or a directory."""
+    path = Path(name)
+    path.mkdir() if content is None else path.write_bytes(content)
+    return path
+
+
+WITH_FILES = [
+    ("status",),
+    ("report",),
+    ("finalists",),
+    ("replay",),
+    ("space",),
+    ("import", "a4nn", "-o", "out.h5"),
+    ("import", "penguin", "-o", "out.h5"),
+]
+
+
+@pytest.mark.parametrize("command", WITH_FILES, ids=" ".join)
+@pytest.mark.parametrize("suffix", ["h5", "npz", "toml", "csv", "txt", "py", "py:space"])
+@pytest.mark.parametrize(
+    "content", [b"", BINARY, CAMPAIGN, None], ids=["empty", "binary", "campaign", "directory"]
+)
+def test_every_command_refuses_what_is_nothing_for_it_in_one_line(
+    tmp_path: Path, command: tuple[str, ...], suffix: str, content: bytes | None
+) -> None:
+    _made(f"file.{suffix.partition(':')[0]}", content)
+    assert f"file.{suffix.partition(':')[0]}" in refusal(*command, f"file.{suffix}", tree=tmp_path)
 
 
 def test_data_dir_may_have_any_name(tmp_path: Path) -> None:

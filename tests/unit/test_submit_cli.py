@@ -130,7 +130,7 @@ def test_a_directory_of_something_else_is_refused(here: Path) -> None:
     (here / "runs").mkdir()
     (here / "runs" / "notes.txt").touch()
     message = refusal(*COMMAND, "--run-dir", "runs", tree=here)
-    assert "is neither a new or empty directory nor one that holds a campaign" in message
+    assert "runs is not empty (notes.txt) and holds no campaign; name a new or an empty directory" in message
 
 
 def test_a_machine_without_the_scheduler_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

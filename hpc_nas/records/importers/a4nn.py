@@ -69,9 +69,15 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 def _read(path: Path, *, name: str) -> CurveSet:
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            header, *records = csv.reader(file)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+            header, *records = list(csv.reader(file)) or [[]]
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: can't be read as CSV: no text in UTF-8") from error
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    except csv.Error as error:
         raise RecordError(f"{path}: can't be read as CSV: {error}") from error
+    if not header:
+        raise RecordError(f"{path}: empty: no table of A4NN")
     columns = _columns(header)
     if missing := [figure for figure in ("epoch", "val_accuracy") if figure not in columns]:
         wanted = "; ".join(f"{figure}: one of {', '.join(_NAMES[figure])}" for figure in missing)

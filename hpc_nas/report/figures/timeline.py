@@ -54,12 +54,20 @@ def draw_timeline(record: CampaignRecord, summary: Summary) -> Figure:
     _draw_spans(axes, spans, origin=origin, scale=scale, length=length)
     axes.set_xlabel(f"time since the start ({unit})")
     axes.set_xlim(0.0, length)
-    busy = "" if np.isnan(summary.trainer_busy_percent) else f", busy {summary.trainer_busy_percent:.1f} %"
-    axes.set_title(axes.get_title(loc="left") + busy)
+    trained = sum(end - start for rows in spans.values() for start, end, _ in rows)
+    shown = 100.0 * trained / (len(spans) * (last - origin)) if last > origin else float("nan")
+    axes.set_title(axes.get_title(loc="left") + _busy(shown, steady=summary.trainer_busy_percent))
     seen = {outcome for rows in spans.values() for _, _, outcome in rows}
     patches = [Patch(color=COLOURS[name], label=str(name)) for name in ORDER if name in seen]
     legend_below(figure, [*patches, Patch(color=IDLE, label="idle")])
     return figure
+
+
+def _busy(shown: float, *, steady: float) -> str:
+    """The trainers' share of the time that the picture shows, and of each one's from its first batch to its last."""
+    if np.isnan(shown):
+        return ""
+    return f", busy {shown:.1f} %" + ("" if np.isnan(steady) else f", {steady:.1f} % from the first batch on")
 
 
 def training_spans(record: CampaignRecord) -> Spans:

@@ -80,16 +80,14 @@ def test_dead_estimator_rank_charges_nobody(directory: RunDirectory) -> None:
     assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
 
 
-def test_group_killed_by_its_supervisor_charges_nobody_whatever_its_wardens_wrote(
+def test_group_killed_by_its_keeper_charges_nobody_whatever_its_wardens_wrote(
     directory: RunDirectory,
 ) -> None:
     died(directory, 0, exit_code=-15)
     killed = GroupExit(group=0, exit_code=-15, killed="its estimator rank gave no sign of life for 31 s")
     loss = assess(directory, exit=killed, training={0: 5, 1: 6})
     assert (loss.charged, loss.suspects) == (NOBODY, NOBODY)
-    assert loss.message == (
-        "group 0 was killed by its supervisor: its estimator rank gave no sign of life for 31 s"
-    )
+    assert loss.message == ("group 0 was killed: its estimator rank gave no sign of life for 31 s")
 
 
 def test_group_lost_with_its_node_charges_nobody(directory: RunDirectory) -> None:

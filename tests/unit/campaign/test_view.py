@@ -134,6 +134,21 @@ def test_line_at_the_end(standing: Standing) -> None:
     )
 
 
+def test_panel_without_a_group_says_whether_one_is_to_come(standing: Standing) -> None:
+    assert standing.panel[-1] == "starting the worker group ..."
+    half_way(standing)
+    standing.progress.group_gone(0)  # it died, and another one takes its place
+    assert standing.panel[-1] == "starting the worker group ..."
+    standing.progress.stopping = "stopped by SIGINT"
+    assert standing.panel[-1] == "no worker group any more: stopped by SIGINT"
+
+
+def test_panel_shows_trainers_as_long_as_they_leave(standing: Standing) -> None:
+    half_way(standing)
+    standing.progress.stopping = "stopped by SIGINT"
+    assert standing.panel[-1].startswith("  0.1")
+
+
 def test_outcomes_of_an_earlier_process_count_but_not_as_speed(standing: Standing) -> None:
     standing.progress.outcome(stopped(0, estimate=80.0), restored=True)
     standing.now = STARTED + 60.0

@@ -52,7 +52,22 @@ def test_each_group_has_its_own_gpus(
     assert group_devices(configuration, granted=granted) == devices
 
 
-@pytest.mark.parametrize(("visible", "granted"), [("", 0), ("3", 1), ("3,-1,4", 1)])
+@pytest.mark.parametrize(
+    ("visible", "granted"),
+    [
+        ("", 0),
+        (",", 0),
+        ("3", 1),
+        ("3,-1,4", 1),
+        ("-1", 0),
+        ("NoDevFiles", 0),  # Slurm's word for none
+        ("none", 0),
+        ("void", 0),  # the container runtime's
+        ("None,None", 0),
+        ("3,void,4", 1),
+        ("3 4", 0),
+    ],
+)
 def test_too_few_granted_gpus_are_told(visible: str, granted: int) -> None:
     with pytest.raises(LaunchError) as refused:
         group_devices(platform(gpus=2, groups=2), granted={CUDA: visible})
@@ -60,6 +75,18 @@ def test_too_few_granted_gpus_are_told(visible: str, granted: int) -> None:
         f"CUDA_VISIBLE_DEVICES={visible} grants {granted} GPU(s), but 2 group(s) of 1 need 2 (the platform file "
         "says 2 per node); ask the scheduler for more, or lower [group] trainers_per_node or groups_per_node"
     )
+
+
+@pytest.mark.parametrize("variable", list(DeviceVariable))
+@pytest.mark.parametrize("word", ["NoDevFiles", "none", "void", "-1", ""])
+def test_word_for_no_gpu_grants_none_whatever_the_variable(variable: DeviceVariable, word: str) -> None:
+    with pytest.raises(LaunchError, match=f"{variable}={word} grants 0 GPU"):
+        group_devices(platform(gpus=1, variable=variable), granted={variable: word})
+
+
+def test_word_for_no_gpu_in_rocr_leaves_hip_nothing_to_count() -> None:
+    with pytest.raises(LaunchError, match="ROCR_VISIBLE_DEVICES=NoDevFiles grants 0 GPU"):
+        group_devices(platform(gpus=1, variable=DeviceVariable.HIP), granted={ROCR: "NoDevFiles", HIP: "0"})
 
 
 # What Slurm 22.05 sets for 4 of a node's GPUs, whoever made them.

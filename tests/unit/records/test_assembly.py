@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from records_helpers import NAN, candidate, opened, same
-from run_helpers import finished_run, leave, new_run, states, train
+from run_helpers import append, finished_run, leave, new_run, states, train
 
 from hpc_nas.configuration import CampaignSection, Configuration, EstimatorSection, Mode
 from hpc_nas.records import layout
@@ -24,6 +24,7 @@ from hpc_nas.records.ledger import (
     CandidateDrawn,
     CandidateEnded,
     Event,
+    GroupReported,
     GroupStarted,
     NodeExcluded,
 )
@@ -231,6 +232,47 @@ def test_files_of_killed_writers_count_and_broken_ones_are_named(tmp_path: Path)
         "rank-00003.h5",
     ]
     assert "table 'observations' has no 'attempt'" in record.problems[2]
+
+
+def test_candidate_that_a_group_holds_ready_is_queued(tmp_path: Path) -> None:
+    """Two trainers have taken up the first two of those that still run; 0 has ended, 3 and 4 are held ready."""
+    events: list[Event] = [opened(1.0), GroupReported(group=0, host="n", pid=1, num_trainers=2, time_s=2.0)]
+    for number in range(5):
+        events += [
+            CandidateDrawn(candidate=candidate(number), time_s=2.0),
+            AttemptStarted(candidate=number, attempt=0, group=0, time_s=3.0),
+        ]
+    ended = Outcome(candidate=0, attempt=0, state=State.FINISHED, reason=Reason.FULL_BUDGET, estimate=50.0)
+    directory = new_run(tmp_path / "run", [*events, CandidateEnded(outcome=ended, group=0, time_s=4.0)])
+    assert states(assemble(directory)) == ["finished", "running", "running", "queued", "queued"]
+    append(
+        directory,
+        [
+            AttemptInterrupted(
+                candidate=1, attempt=0, group=0, how="paused", epochs=1.0, checkpoint="c.pt", time_s=5.0
+            ),
+            AttemptLost(
+                candidate=2, attempt=0, group=0, message="", charged=False, suspect=False, time_s=5.0
+            ),
+        ],
+    )
+    assert states(assemble(directory)) == ["finished", "paused", "queued", "running", "running"]
+
+
+def test_candidate_that_has_been_seen_to_train_is_running(tmp_path: Path) -> None:
+    """Its trainer has begun with it, and word of the candidate's end before it is under way."""
+    events: list[Event] = [opened(1.0), GroupReported(group=0, host="n", pid=1, num_trainers=1, time_s=2.0)]
+    for number in range(3):
+        events += [
+            CandidateDrawn(candidate=candidate(number), time_s=2.0),
+            AttemptStarted(candidate=number, attempt=0, group=0, time_s=3.0),
+        ]
+    directory = new_run(tmp_path / "run", events)
+    directory.create_group_dir(0)
+    with TrainerFile(directory.rank_file_path(0, 0), group=0, rank=0, device="cpu") as file:
+        train(file, 1, attempt=0, epochs=[0.5])
+        train(file, 2, attempt=0, epochs=[0.5], carried=True)
+    assert states(assemble(directory)) == ["running", "running", "queued"]
 
 
 def test_a_thousand_candidates_are_assembled_quickly(tmp_path: Path) -> None:

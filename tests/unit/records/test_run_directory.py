@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,13 +11,14 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from hpc_nas.errors import RunDirectoryError
+from hpc_nas.records import beginning
 from hpc_nas.records.run_directory import RunDirectory
 from tests.disks import tiny_disk
 
@@ -34,7 +36,7 @@ def test_new_run_directory_keeps_its_secrets(tmp_path: Path) -> None:
         os.umask(previous)
     assert mode_of(directory.private_dir) == 0o700
     assert mode_of(directory.connection_path) == 0o600
-    assert sorted(path.name for path in directory.path.iterdir()) == ["groups", "private"]
+    assert sorted(path.name for path in directory.path.iterdir()) == ["campaign.lock", "groups", "private"]
 
 
 @pytest.mark.parametrize("name", ["configuration.json", "ledger.jsonl"])
@@ -56,10 +58,135 @@ def test_empty_directory_is_taken(tmp_path: Path) -> None:
     assert RunDirectory.create(tmp_path).path == tmp_path
 
 
-def test_second_creation_at_the_same_moment_is_refused(tmp_path: Path) -> None:
-    RunDirectory.create(tmp_path / "run")  # not a campaign yet: no configuration
-    with pytest.raises(RunDirectoryError, match="not empty"):
-        RunDirectory.create(tmp_path / "run")
+# --- a beginning that was cut off ----------------------------------------------------------------------------
+
+
+def test_beginning_that_was_cut_off_is_begun_anew(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "run")  # no campaign yet: no configuration
+    for name in ("warm_start.json", ".warm_start.json.17.tmp", ".configuration.json.17.tmp"):
+        (directory.path / name).write_text("{")
+    RunDirectory.create(directory.path)
+    assert sorted(path.name for path in directory.path.iterdir()) == ["campaign.lock", "groups", "private"]
+
+
+@pytest.mark.parametrize(
+    "made", [["private"], ["private", "groups"], ["campaign.lock"], ["campaign.lock", "private"]]
+)
+def test_any_part_of_a_beginning_is_begun_anew(tmp_path: Path, made: list[str]) -> None:
+    for name in made:
+        (tmp_path / name).mkdir() if name in beginning.DIRECTORIES else (tmp_path / name).touch()
+    directory = RunDirectory.create(tmp_path)
+    assert mode_of(directory.private_dir) == 0o700
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.txt",  # beside a beginning
+        "private/key",
+        "groups/group-00000/rank-00000.h5",
+        "groups/.hidden",
+        "configuration.toml",
+        ".configuration.json.tmp",
+        ".ledger.jsonl.17.tmp",
+        "campaign.h5",
+        "history.jsonl",
+    ],
+)
+def test_beginning_with_anything_else_in_it_is_never_touched(tmp_path: Path, name: str) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    (directory.path / "warm_start.json").write_text("{}")
+    (directory.path / name).parent.mkdir(parents=True, exist_ok=True)
+    (directory.path / name).write_text("mine")
+    assert_left_alone(directory.path)
+
+
+@pytest.mark.parametrize(
+    "name", ["campaign.lock", "warm_start.json", ".warm_start.json.1.tmp", "private", "groups"]
+)
+def test_file_of_ones_own_under_a_name_of_ours_is_never_touched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    assert_left_alone(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["campaign.lock", "warm_start.json", "private", "groups"])
+def test_link_under_a_name_of_ours_is_never_followed(tmp_path: Path, name: str) -> None:
+    directory = RunDirectory.create(tmp_path / "run")
+    target = tmp_path / "target"
+    target.mkdir() if name in beginning.DIRECTORIES else target.touch()
+    place = directory.path / name
+    if place.is_dir():
+        place.rmdir()
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
+    assert_left_alone(directory.path)
+
+
+def assert_left_alone(path: Path) -> None:
+    def found() -> dict[str, tuple[int, bytes]]:
+        return {
+            str(each): (each.lstat().st_mode, each.read_bytes() if each.is_file() else b"")
+            for each in path.rglob("*")
+        }
+
+    before = found()
+    with pytest.raises(RunDirectoryError, match=r"is not empty \(.*\) and holds no campaign"):
+        RunDirectory.create(path)
+    assert found() == before
+
+
+@pytest.mark.parametrize(
+    "begun", [[], ["configuration.json"], ["configuration.json", "ledger.jsonl", "notes.txt"]]
+)
+def test_of_two_that_begin_at_once_the_second_is_told_that_a_campaign_runs(
+    tmp_path: Path, begun: list[str]
+) -> None:
+    expected = f"run is in use by the campaign process {os.getpid()} on host {socket.gethostname()}"
+    with RunDirectory.begin(tmp_path / "run") as first:
+        for name in begun:
+            (first.path / name).touch()
+        with pytest.raises(RunDirectoryError, match=re.escape(expected)):
+            RunDirectory.create(tmp_path / "run")
+
+
+def test_campaign_that_began_while_another_waited_for_the_lock_is_never_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+
+    @contextlib.contextmanager
+    def lock_late(self: RunDirectory) -> Iterator[None]:
+        with monkeypatch.context() as now:
+            now.setattr(RunDirectory, "lock", lock)
+            first = RunDirectory.create(path)
+            first.publish(first.configuration_path, "first")
+        with lock(self):
+            yield
+
+    lock = RunDirectory.lock
+    monkeypatch.setattr(RunDirectory, "lock", lock_late)
+    with pytest.raises(RunDirectoryError, match="already holds a campaign"):
+        RunDirectory.create(path)
+    assert (path / "configuration.json").read_text() == "first"
+
+
+@pytest.mark.parametrize("num_inodes", range(2, 7))
+def test_disk_without_room_for_another_file_can_be_begun_on_once_it_has_some(
+    tmp_path: Path, num_inodes: int
+) -> None:
+    """The directory, the lock, `private`, `groups`, the configuration: each fails once."""
+
+    def begin() -> None:
+        with RunDirectory.begin(disk / "run") as directory:
+            directory.publish(directory.configuration_path, "{}")
+
+    with tiny_disk(tmp_path / "disk", num_bytes=64 * 1024, num_inodes=num_inodes) as disk:
+        if num_inodes < 6:
+            with pytest.raises(RunDirectoryError, match="No space left on device; "):
+                begin()
+            subprocess.run(["mount", "-o", "remount,nr_inodes=6", str(disk)], check=True)
+        begin()
+        assert (disk / "run" / "configuration.json").read_text() == "{}"
 
 
 def test_file_in_the_way_is_named(tmp_path: Path) -> None:
@@ -116,6 +243,7 @@ def test_published_file_replaces_the_old_one_at_once(tmp_path: Path) -> None:
     assert directory.configuration_path.read_bytes() == b"new"
     assert mode_of(directory.configuration_path) == 0o644
     assert sorted(path.name for path in directory.path.iterdir()) == [
+        "campaign.lock",
         "configuration.json",
         "groups",
         "private",

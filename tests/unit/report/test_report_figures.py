@@ -12,7 +12,7 @@ from report_records import NAN, START, make_record, small_campaign
 from hpc_nas.errors import RecordError
 from hpc_nas.records.campaign_record import CampaignRecord
 from hpc_nas.report.figures import FIGURES, draw_all
-from hpc_nas.report.figures.timeline import training_spans
+from hpc_nas.report.figures.timeline import draw_timeline, training_spans
 from hpc_nas.report.rows import curves, end_times, first_stops
 from hpc_nas.report.summary import summarize
 
@@ -100,6 +100,19 @@ def test_timeline_tells_lost_from_running_attempts() -> None:
             (40.0, 43.0, "running"),
         ],
     }
+
+
+def test_timeline_says_how_busy_trainers_were_in_all_and_once_they_had_begun() -> None:
+    """One trainer trains from 10 to 20 of 20 seconds, half of its own time; the picture begins at 0."""
+    record = make_record(
+        candidates=[{"number": 0}],
+        attempts=[
+            {"candidate": 0, "first_batch_time": 10.0, "left_time": 20.0, "train_s": 8.0, "validate_s": 1.0}
+        ],
+    )
+    figure = draw_timeline(record, summarize(record))
+    title = "".join(figure.axes[0].get_title(loc=place) for place in ("left", "center"))
+    assert title.endswith(", busy 50.0 %, 90.0 % from the first batch on")
 
 
 def test_candidate_without_an_outcome_row_ends_with_its_last_observation() -> None:
