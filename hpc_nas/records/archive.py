@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -76,7 +77,8 @@ def write_archive(record: CampaignRecord, path: str | os.PathLike[str]) -> None:
 
 
 def _image(record: CampaignRecord) -> bytes:
-    with h5py.File("archive", "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
+    image = io.BytesIO()  # closed, then read: of an open file HDF5 1.14 gives a damaged one
+    with h5py.File(image, "w", libver=("v108", "v110")) as file:
         file.attrs["schema_version"] = layout.SCHEMA_VERSION
         file.attrs["kind"] = KIND
         for name in _FACTS:
@@ -87,8 +89,7 @@ def _image(record: CampaignRecord) -> bytes:
             file.create_dataset(name, data=rows, **_storage(rows))
         texts = np.array([json.dumps(p).encode() for p in record.parameters], dtype=h5py.string_dtype())
         file.create_dataset("parameters", data=texts, dtype=h5py.string_dtype())
-        file.flush()
-        return bytes(file.id.get_file_image())
+    return image.getvalue()
 
 
 def _storage(rows: NDArray[Any]) -> dict[str, Any]:
