@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-test demo test check bench bench-estimator bench-faults bench-search clean
+.PHONY: install install-test demo test test-lowest check bench bench-estimator bench-faults bench-search clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,17 @@ TEST_PROCESSES ?= 2
 test: install-test                     ## all tests
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# In an environment of its own: the lowest versions that pyproject.toml promises, and none that had to be compiled.
+LOWEST := .venv-lowest
+$(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -c constraints-lowest.txt \
+		-e '.[mpi]' pytest pytest-timeout pytest-xdist hypothesis
+	@touch $@
+
+test-lowest: $(LOWEST)/.installed      ## unit tests with the lowest versions of all dependencies
+	$(LOWEST)/bin/python -m pytest tests/unit -n $(TEST_PROCESSES) --dist loadfile
+
 check: install-test                    ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +56,4 @@ bench-search: install-test             ## every strategy and every space in real
 	$(BIN)/python -m benchmarks.run_search
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info

@@ -89,7 +89,8 @@ def write_archive(record: CampaignRecord, path: str | os.PathLike[str]) -> None:
 
 
 def _image(record: CampaignRecord) -> bytes:
-    with h5py.File("archive", "w", driver="core", backing_store=False, libver=("v108", "v110")) as file:
+    image = io.BytesIO()  # closed, then read: of an open file HDF5 1.14 gives a damaged one
+    with h5py.File(image, "w", libver=("v108", "v110")) as file:
         file.attrs["schema_version"] = layout.SCHEMA_VERSION
         file.attrs["kind"] = KIND
         for name in _FACTS:
@@ -102,8 +103,7 @@ def _image(record: CampaignRecord) -> bytes:
             file.create_dataset(name, data=rows, **_storage(rows))
         texts = np.array([json.dumps(p).encode() for p in _parameters(record)], dtype=h5py.string_dtype())
         file.create_dataset("parameters", data=texts, dtype=h5py.string_dtype())
-        file.flush()
-        return bytes(file.id.get_file_image())
+    return image.getvalue()
 
 
 def _seal_of(image: bytes) -> bytes:

@@ -45,7 +45,6 @@ def replay(
             show_default=False,
             help="largest class's share of the validation set, percent; default: as recorded",
         ),
-        ),
     ] = math.nan,
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME", help="only this set; repeatable")
