@@ -13,17 +13,16 @@ import sys
 import threading
 from multiprocessing import spawn
 
-_TIE = f"from hpc_nas.group.warden import die_with_parent; die_with_parent({int(signal.SIGTERM)}); "
-
 
 def tie_children() -> None:
     """From now on what multiprocessing spawns from this process ends with it."""
+    tie = f"die_with_parent({int(signal.SIGTERM)}, parent={os.getpid()})"
     compose = spawn.get_command_line
 
     def tied(**arguments: object) -> list[str]:
         line: list[str] = compose(**arguments)
         program = line.index("-c") + 1
-        line[program] = _TIE + line[program]
+        line[program] = f"from hpc_nas.group.warden import die_with_parent; {tie}; {line[program]}"
         return line
 
     spawn.get_command_line = tied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -71,4 +72,4 @@ def test_only_the_pool_itself_is_changed() -> None:
     """Imported, it does nothing."""
     from multiprocessing import spawn
 
-    assert "die_with_parent" not in " ".join(spawn.get_command_line(pipe_handle=1))
+    assert "die_with_parent" not in " ".join(map(os.fsdecode, spawn.get_command_line(pipe_handle=1)))
