@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign.harness import BIN
 from tests.slurm.campaigns import (
     DRAIN_S,
     END_S,
@@ -85,3 +86,34 @@ def _assert_set_aside(campaign: JobCampaign) -> None:
     assert not any(event["charged"] or event["suspect"] for event in lost), lost
     rows = campaign.verdict().observed_attempts
     assert not rows & {(event["candidate"], event["attempt"]) for event in lost}, lost
+
+
+@pytest.mark.parametrize("placement", ["script", "blocks"])
+def test_directory_that_shells_and_slurm_read_as_more_than_a_path_simply_works(
+    slurm: Cluster, tmp_path: Path, placement: str
+) -> None:
+    campaign = JobCampaign(slurm, tmp_path / "my %j ü;touch INJECTED", "campaign.num_candidates=2")
+    if placement == "script":
+        (job,) = campaign.submit("--nodes", "2")
+        assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
+        (said,) = campaign.script.parent.glob("slurm-*.out")
+        assert said.name == f"slurm-{job}.out"
+    else:
+        line = [
+            str(BIN / "hpc-nas"),
+            "run",
+            "campaign.toml",
+            "--platform",
+            "platform.toml",
+            "--run-dir",
+            "run",
+        ]
+        for setting in (*campaign.settings, "platform.placement=blocks", "platform.num_nodes=2"):
+            line += ["--set", setting]
+        campaign.command(*line)
+    assert_nothing_lost(campaign, num_candidates=2)
+    assert list(tmp_path.rglob("INJECTED")) == []
+    assert [path.name for path in tmp_path.iterdir()] == [campaign.directory.name]
+    (parsl,) = (campaign.run_dir / "parsl").iterdir()
+    assert parsl.is_dir()
+    assert not parsl.is_symlink()
