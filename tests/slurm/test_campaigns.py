@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.harness import BIN
 from tests.slurm.campaigns import (
     DRAIN_S,
     END_S,
@@ -88,29 +87,14 @@ def _assert_set_aside(campaign: JobCampaign) -> None:
     assert not rows & {(event["candidate"], event["attempt"]) for event in lost}, lost
 
 
-@pytest.mark.parametrize("placement", ["script", "blocks"])
 def test_directory_that_shells_and_slurm_read_as_more_than_a_path_simply_works(
-    slurm: Cluster, tmp_path: Path, placement: str
+    slurm: Cluster, tmp_path: Path
 ) -> None:
     campaign = JobCampaign(slurm, tmp_path / "my %j ü;touch INJECTED", "campaign.num_candidates=2")
-    if placement == "script":
-        (job,) = campaign.submit("--nodes", "2")
-        assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
-        (said,) = campaign.script.parent.glob("slurm-*.out")
-        assert said.name == f"slurm-{job}.out"
-    else:
-        line = [
-            str(BIN / "hpc-nas"),
-            "run",
-            "campaign.toml",
-            "--platform",
-            "platform.toml",
-            "--run-dir",
-            "run",
-        ]
-        for setting in (*campaign.settings, "platform.placement=blocks", "platform.num_nodes=2"):
-            line += ["--set", setting]
-        campaign.command(*line)
+    (job,) = campaign.submit("--nodes", "2")
+    assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
+    (said,) = campaign.script.parent.glob("slurm-*.out")
+    assert said.name == f"slurm-{job}.out"
     assert_nothing_lost(campaign, num_candidates=2)
     assert list(tmp_path.rglob("INJECTED")) == []
     assert [path.name for path in tmp_path.iterdir()] == [campaign.directory.name]
