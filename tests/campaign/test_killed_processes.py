@@ -54,7 +54,9 @@ class Victim:
     def kill(self, kind: str) -> None:
         """SIGKILL to all of a kind; what they had started must end within the grace time."""
         wait_for(
-            lambda: kind in {member.kind for member in family(self.mark)}, timeout_s=LOADED_S, what=f"a {kind}"
+            lambda: kind in {member.kind for member in family(self.mark)},
+            timeout_s=LOADED_S,
+            what=f"a {kind}",
         )
         members = family(self.mark)
         assert [member.kind for member in members if member.kind not in KINDS] == []
