@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -24,9 +25,14 @@ PR_SET_PDEATHSIG = 1
 RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 
-def die_with_parent(signum: int = signal.SIGKILL) -> None:
-    """Ask the kernel to send `signum` to this process when its parent dies (Linux)."""
+def die_with_parent(signum: int = signal.SIGKILL, *, parent: int | None = None) -> None:
+    """Ask the kernel to send `signum` to this process when its parent dies (Linux).
+
+    `parent` is who has started it, where that is known: a parent that has died before this counts as well.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signum)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signum)
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +41,8 @@ def main(arguments: list[str]) -> int:
     rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), "unknown")
     die_with_parent()
     # close_fds=False: the process manager's descriptor (PMI_FD) belongs to the rank.
-    child = subprocess.Popen(command, close_fds=False, preexec_fn=die_with_parent)
+    tie = partial(die_with_parent, parent=os.getpid())
+    child = subprocess.Popen(command, close_fds=False, preexec_fn=tie)
 
     def forward(signum: int, frame: FrameType | None) -> None:
         child.send_signal(signum)

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from hpc_nas.configuration import Configuration, read_configuration
@@ -124,13 +125,13 @@ def _launch(configuration: Configuration, *, files: GroupFiles) -> subprocess.Po
             stdin=subprocess.DEVNULL,
             env=group_environment(configuration, inherited=os.environ),
             start_new_session=True,
-            preexec_fn=_shield,
+            preexec_fn=partial(_shield, os.getpid()),
         )
 
 
-def _shield() -> None:
+def _shield(keeper: int) -> None:
     """In the launcher, before it starts: it dies with its keeper, and no signal to the allocation ends it."""
-    die_with_parent()
+    die_with_parent(parent=keeper)
     signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_FROM_THE_GROUP)
 
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import psutil
@@ -69,7 +70,8 @@ class Reaper:
 
     def _run_once(self) -> int:
         """Start the command; its exit code, negative for a signal. Ended orphans are collected meanwhile."""
-        self._child = subprocess.Popen(self._command, preexec_fn=die_with_parent)
+        tie = partial(die_with_parent, parent=os.getpid())
+        self._child = subprocess.Popen(self._command, preexec_fn=tie)
         if self._told:  # between two starts
             self._child.terminate()
         while True:

@@ -85,3 +85,19 @@ def _assert_set_aside(campaign: JobCampaign) -> None:
     assert not any(event["charged"] or event["suspect"] for event in lost), lost
     rows = campaign.verdict().observed_attempts
     assert not rows & {(event["candidate"], event["attempt"]) for event in lost}, lost
+
+
+def test_directory_that_shells_and_slurm_read_as_more_than_a_path_simply_works(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    campaign = JobCampaign(slurm, tmp_path / "my %j ü;touch INJECTED", "campaign.num_candidates=2")
+    (job,) = campaign.submit("--nodes", "2")
+    assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
+    (said,) = campaign.script.parent.glob("slurm-*.out")
+    assert said.name == f"slurm-{job}.out"
+    assert_nothing_lost(campaign, num_candidates=2)
+    assert list(tmp_path.rglob("INJECTED")) == []
+    assert [path.name for path in tmp_path.iterdir()] == [campaign.directory.name]
+    (parsl,) = (campaign.run_dir / "parsl").iterdir()
+    assert parsl.is_dir()
+    assert not parsl.is_symlink()
