@@ -48,15 +48,7 @@ class RowFileReader:
             raise RecordError(f"{self.path}: truncated; copy it again from where it was written")
         if condition is Condition.FOREIGN:
             raise RecordError(f"{self.path}: not an HDF5 file; name a file that hpc-nas has written")
-        for left in reversed(range(_TRIES)):
-            try:
-                self._open()
-                break
-            except (
-                _CutOff
-            ):  # or its writer has just gone on, and HDF5 keeps what it has seen: opened again it looks anew
-                if not left:
-                    raise
+        self._open()
         self._read: dict[str, int] = dict.fromkeys(self.tables, 0)
 
     @classmethod
@@ -127,7 +119,7 @@ class RowFileReader:
     def _check_extent(self) -> None:
         """HDF5 reads zeros where a file was cut off."""
         if beyond := self._beyond_end():
-            raise _CutOff(f"{self.path}: truncated: {beyond} beyond its end")
+            raise RecordError(f"{self.path}: truncated: {beyond} beyond its end")
 
     def _beyond_end(self) -> str:
         """First the counters, then where their rows lie, then the file's size; in words, what lies beyond it."""
@@ -242,7 +234,3 @@ class RowFileReader:
 
 class _BeingBorn(RecordError):
     """The file exists but its writer has not finished its layout."""
-
-
-class _CutOff(RecordError):
-    """Rows that the counters promise lie beyond the file's end."""
