@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from hpc_nas.errors import RecordError
 from hpc_nas.records.curve_set import CurveSet
-from hpc_nas.records.hdf5 import cause_of
+from hpc_nas.records.hdf5 import cause_of, plain
+from hpc_nas.records.time_limit import within_time_limit
 
 __all__ = ["CurveSet", "kind_of", "load_curve_sets"]
 
@@ -60,13 +61,11 @@ def load_curve_sets(path: str | os.PathLike[str]) -> list[CurveSet]:
     if path.suffix not in (*NPZ, *HDF5):
         raise RecordError(f"{path}: not a curve file; these end in .npz or .h5")
     try:
-        columns = _read_npz(path) if path.suffix in NPZ else _read_hdf5(path)
+        columns = _read_npz(path) if path.suffix in NPZ else within_time_limit(read_hdf5_columns, path)
     except FileNotFoundError as error:
         raise RecordError(f"{path}: no such file") from error
     except _FAILURES as error:
-        raise RecordError(
-            f"{path}: can't be read as a curve file, truncated or foreign: {cause_of(error)}"
-        ) from error
+        raise _unreadable(path, error) from error
     try:
         return _split(columns, stem=path.stem)
     except RecordError as error:
@@ -74,9 +73,17 @@ def load_curve_sets(path: str | os.PathLike[str]) -> list[CurveSet]:
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
-    """What an HDF5 file says it is (`curves`, `campaign`, ...); empty if it says nothing."""
+    """What an HDF5 file says it is (`curves`, `campaign`, ...); empty if it says nothing.
+
+    Raises RecordError for one that is so damaged that HDF5 comes to no end with it.
+    """
+    return within_time_limit(read_kind, Path(path)) if Path(path).is_file() else ""
+
+
+def read_kind(path: Path) -> str:
+    """The same; HDF5 may spin for ever in it."""
     with contextlib.suppress(*_FAILURES), h5py.File(path, "r") as file:
-        return str(file.attrs.get("kind", ""))
+        return str(plain(file.attrs.get("kind", "")))
     return ""
 
 
@@ -101,17 +108,31 @@ def _read_npz(path: Path) -> Columns:
     return columns
 
 
-def _read_hdf5(path: Path) -> Columns:
-    with h5py.File(path, "r") as file:
-        kind, version = file.attrs.get("kind", KIND), file.attrs.get("schema_version", SCHEMA_VERSION)
-        if kind != KIND:
-            raise RecordError(f"{path}: a file of kind {kind!r}, no curve file")
-        if version != SCHEMA_VERSION:
-            raise RecordError(
-                f"{path}: schema version {version}, but this hpc-nas reads {SCHEMA_VERSION}; "
-                "use the version that wrote it"
-            )
-        return {key: _plain(value) for key, value in file.items() if isinstance(value, h5py.Dataset)}
+def read_hdf5_columns(path: Path) -> Columns:
+    """What an HDF5 curve file holds; HDF5 may spin for ever in it. Raises RecordError."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _columns(file, path=path)
+    except FileNotFoundError as error:
+        raise RecordError(f"{path}: no such file") from error
+    except _FAILURES as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> RecordError:
+    return RecordError(f"{path}: can't be read as a curve file, truncated or foreign: {cause_of(error)}")
+
+
+def _columns(file: Any, *, path: Path) -> Columns:
+    kind, version = plain(file.attrs.get("kind", KIND)), file.attrs.get("schema_version", SCHEMA_VERSION)
+    if kind != KIND:
+        raise RecordError(f"{path}: a file of kind {kind!r}, no curve file")
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: schema version {version}, but this hpc-nas reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+    return {key: _plain(value) for key, value in file.items() if isinstance(value, h5py.Dataset)}
 
 
 def _plain(dataset: Any) -> NDArray[Any]:

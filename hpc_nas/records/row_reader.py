@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from pathlib import Path
 from types import TracebackType
@@ -87,14 +88,18 @@ class RowFileReader:
             raise RecordError(f"{self.path}: truncated or damaged: {cause_of(error)}") from error
 
     def _check_counters(self) -> None:
-        """A table holds what its counter says, and at most the one row that its writer was adding."""
+        """A table holds what its counter says, and at most the one row that its writer was adding.
+
+        A writer that is not ours may add several at once.
+        """
+        most = 1 if self._commit.fletcher32 else math.inf
         self._read_counts()
         for name, dataset in self._tables.items():
             dataset.id.refresh()
             length, before = dataset.id.shape[0], int(self._counts[name][0])
             self._read_counts()  # its writer may have gone on meanwhile
             after = int(self._counts[name][0])
-            if length < before or length > after + 1:
+            if length < before or length > after + most:
                 raise RecordError(
                     f"{self.path}: damaged: its counter says {after} rows of table {name!r}, which has {length}; "
                     "none of its rows counts. Restore it from a copy"
@@ -112,10 +117,12 @@ class RowFileReader:
                     raise
 
     def _check_extent(self) -> None:
-        """HDF5 reads zeros where a file was cut off.
+        """HDF5 reads zeros where a file was cut off."""
+        if beyond := self._beyond_end():
+            raise RecordError(f"{self.path}: truncated: {beyond} beyond its end")
 
-        A living writer goes on meanwhile: first the counters, then where their rows lie, then the file's size.
-        """
+    def _beyond_end(self) -> str:
+        """First the counters, then where their rows lie, then the file's size; in words, what lies beyond it."""
         self._read_counts()
         counts = self._counts.copy()
         for dataset in self._tables.values():
@@ -126,12 +133,13 @@ class RowFileReader:
         else:
             where, length = self._commit.id.get_chunk_info_by_coord((0,))[2:]
         if where is not None and where + length > size:
-            raise RecordError(f"{self.path}: truncated: its counters lie beyond its end")
+            return "its counters lie"
         for name, dataset in self._tables.items():
             for start in range(0, int(counts[name][0]), dataset.chunks[0]):
                 chunk = dataset.id.get_chunk_info_by_coord((start,))
                 if chunk.byte_offset is None or chunk.byte_offset + chunk.size > size:
-                    raise RecordError(f"{self.path}: truncated: rows of table {name!r} lie beyond its end")
+                    return f"rows of table {name!r} lie"
+        return ""
 
     @property
     def attributes(self) -> dict[str, Attribute]:
