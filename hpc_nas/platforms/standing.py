@@ -1,4 +1,4 @@
-"""What the supervisor says of its group in the group's directory: where it is, and how it ended.
+"""What a keeper says of its group in the group's directory: where it is, and how it ended.
 
 Parsl hears of a group's end through the worker pool that started it; when that has been killed, this file tells
 at once what Parsl would only guess after some missed heartbeats.
@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.group_files import GroupFiles
 
+TELL_INTERVAL_S = 10.0
+"""A living group's sign of life in the run directory is no older than this by much."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupExit:
@@ -31,7 +34,7 @@ class GroupExit:
 
 
 class Standing(BaseModel):
-    """One group, as its supervisor last knew it."""
+    """One group, as its keeper last knew it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Literal[1] = 1
