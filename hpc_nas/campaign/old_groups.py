@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from contextlib import suppress
 
 import psutil
 
 from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.endpoint import Endpoint
+from hpc_nas.campaign.looks import Looks
 from hpc_nas.campaign.losses import LossAssessor
 from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.configuration import GroupSection
 from hpc_nas.group import protocol
-from hpc_nas.platforms.standing import read_standing
+from hpc_nas.platforms.standing import TELL_INTERVAL_S, Standing, read_standing
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.ledger import GroupReported, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
@@ -45,6 +47,9 @@ class OldGroups:
             if isinstance(event, GroupReported)
         }
         self._gone: set[int] = set()
+        self._looks = Looks(time.monotonic)
+        self._standings: dict[int, Standing] = {}
+        self._last_signs: dict[int, float] = {}  # of life, as the run directory shows them
 
     def settle(self, section: GroupSection) -> None:
         """Wait for each open group, then queue again what it did not finish.
@@ -56,10 +61,15 @@ class OldGroups:
         waiting = set(state.open_groups)
         if waiting:
             logger.info("waiting for worker groups of the earlier process: %s", sorted(waiting))
+        for group in waiting:
+            self._look(group)
+            self._looks.expect(group)
         deadline = time.monotonic() + max(2 * grace_s, section.drain_s + grace_s)
         while waiting and time.monotonic() < deadline and self._stop.reason is None:
             for group, message in self._endpoint.poll(200):
                 self._hear(group, message)
+            for group in self._looks.due():
+                self._look(group)
             waiting = {group for group in waiting if not self._has_left(group, grace_s=grace_s)}
         # Where this process is to stop before they have left, the next one waits for them.
         living = waiting if self._stop.reason is not None else set()
@@ -87,6 +97,8 @@ class OldGroups:
             self._acknowledge(group, message.candidate, attempt=message.attempt)
         elif isinstance(message, protocol.Goodbye):
             self._gone.add(group)
+            self._looks.forget(group)
+            self._looks.expect(group)  # what it has drained, and how it ended, comes now
         elif isinstance(message, protocol.Progress):  # what it saw while no campaign listened
             self._books.observe(message, group=group)
         else:
@@ -95,8 +107,16 @@ class OldGroups:
     def _acknowledge(self, group: int, candidate: int, *, attempt: int) -> None:
         self._endpoint.send(group, protocol.Acknowledge(candidate=candidate, attempt=attempt))
 
+    def _look(self, group: int) -> None:
+        """Open what the group's keeper has written, on the shared file system."""
+        files = GroupFiles(run_directory=self._directory, group=group)
+        if (standing := read_standing(files.standing_path)) is not None:
+            self._standings[group] = standing
+        with suppress(OSError):
+            self._last_signs[group] = self._directory.alive_path(group).stat().st_mtime
+
     def _has_left(self, group: int, *, grace_s: float) -> bool:
-        standing = read_standing(GroupFiles(run_directory=self._directory, group=group).standing_path)
+        standing = self._standings.get(group)
         if standing is not None and standing.exit is not None:
             return True
         drains = standing is not None and standing.local_dir is not None  # its rows come after its goodbye
@@ -105,8 +125,8 @@ class OldGroups:
             return not _is_alive(report.pid, since=report.time_s)
         if group in self._gone and not drains:
             return True
-        alive = self._directory.alive_path(group)
-        return not alive.exists() or time.time() - alive.stat().st_mtime > grace_s
+        last_sign = self._last_signs.get(group)
+        return last_sign is None or time.time() - last_sign > grace_s + TELL_INTERVAL_S
 
 
 def _is_alive(pid: int, *, since: float) -> bool:

@@ -31,7 +31,7 @@ from hpc_nas.platforms.orders import Orders
 from hpc_nas.platforms.parking import node_name
 from hpc_nas.platforms.remains import end_remains
 from hpc_nas.platforms.scratch import local_directory, watch_directory
-from hpc_nas.platforms.standing import GroupExit, Standing, publish_standing, to_line
+from hpc_nas.platforms.standing import TELL_INTERVAL_S, GroupExit, Standing, publish_standing, to_line
 from hpc_nas.platforms.walltime import find_deadline
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.05
 LAUNCHER_CLEANUP_S = 2.0
 KILL_S = 1.0
-TELL_INTERVAL_S = 10.0
 # On SIGUSR2 and SIGHUP hydra dies, on the others it may end its ranks; the keeper lets them leave in order instead.
 _KEPT_FROM_THE_GROUP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 

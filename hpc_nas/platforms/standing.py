@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.group_files import GroupFiles
 
+TELL_INTERVAL_S = 10.0
+"""A living group's sign of life in the run directory is no older than this by much."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupExit:

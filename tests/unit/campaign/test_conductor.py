@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from pathlib import Path
 from unittest.mock import MagicMock, create_autospec
@@ -23,6 +25,8 @@ from hpc_nas.campaign.view import View
 from hpc_nas.configuration import CampaignSection, Configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
+from hpc_nas.records.ledger import read_ledger
+from hpc_nas.values import Outcome, Reason, State
 
 
 class Loop:
@@ -35,13 +39,14 @@ class Loop:
         self.endpoint: MagicMock = create_autospec(Endpoint, instance=True)
         self.endpoint.poll.return_value = []
         self.stop = StopRequest()
+        self.losses: MagicMock = create_autospec(LossAssessor, instance=True)
         self.handout: MagicMock = create_autospec(HandOut, instance=True)
         self.conductor = Conductor(
             Configuration(campaign=CampaignSection(num_candidates=num_candidates)),
             books=subject.books,
             endpoint=self.endpoint,
             pool=self.pool,
-            losses=create_autospec(LossAssessor, instance=True),
+            losses=self.losses,
             handout=self.handout,
             feed=create_autospec(HistoryFeed, instance=True),
             progress=Progress(max_epochs=2.0),
@@ -109,3 +114,103 @@ def test_only_a_pause_that_could_not_be_saved_counts_against_the_disk(
         )
         loop.conductor._hear(0, message)
         assert (loop.stop.reason is not None) is stops
+
+
+def ended(candidate: int) -> protocol.Ended:
+    outcome = Outcome(candidate=candidate, attempt=0, state=State.FINISHED, reason=Reason.FULL_BUDGET)
+    return protocol.Ended(trainer=0, outcome=outcome)
+
+
+def kinds_sent(loop: Loop) -> list[str]:
+    return [call.args[1].kind for call in loop.endpoint.send.call_args_list]
+
+
+def test_group_hears_that_its_result_is_taken_once_that_stands_on_the_disk(tmp_path: Path) -> None:
+    with campaign(tmp_path) as subject:
+        subject.begin()
+        loop = Loop(subject)
+        on_disk: list[list[str]] = []
+        loop.endpoint.send.side_effect = lambda group, message: on_disk.append(subject.told_on_disk)
+        for number in range(2):
+            loop.conductor._hear(0, ended(number))
+        assert on_disk == []
+        loop.conductor._answer()
+        assert kinds_sent(loop) == ["acknowledge", "acknowledge"]
+        assert on_disk == [["candidate_ended", "candidate_ended"]] * 2
+
+
+def test_candidate_is_handed_out_once_its_attempt_stands_on_the_disk(tmp_path: Path) -> None:
+    """Else a campaign that is killed in between would hand the same attempt to another group."""
+    with campaign(tmp_path) as subject:
+        entry = subject.books.draw()
+        loop = Loop(subject)
+        loop.handout.next_for.side_effect = [entry, None]
+        loop.conductor._hear(0, protocol.Beat(credits=2))
+        on_disk: list[list[str]] = []
+
+        def send(group: int, message: protocol.FromCampaign) -> bool:
+            on_disk.append([e.event for e in read_ledger(tmp_path / "ledger.jsonl").events])
+            return True
+
+        loop.endpoint.send.side_effect = send
+        assert loop.conductor._dispatch()
+        assert on_disk == []
+        loop.conductor._answer()
+        assert kinds_sent(loop) == ["assign"]
+        assert on_disk == [["candidate_drawn", "attempt_started"]]
+
+
+def test_groups_that_ask_for_nothing_cost_nothing(tmp_path: Path) -> None:
+    with campaign(tmp_path) as subject:
+        loop = Loop(subject)
+        loop.pool.running = dict.fromkeys(range(500)).keys()
+        loop.handout.next_for.return_value = None
+        loop.handout.is_empty = False
+        for group in (3, 7):
+            loop.conductor._hear(group, protocol.Beat(credits=1))
+        loop.conductor._hear(7, protocol.Goodbye(reason="done"))
+        assert not loop.conductor._dispatch()
+        assert [call.args for call in loop.handout.next_for.call_args_list] == [(3,)]
+        loop.handout.is_empty = True  # and nobody else is asked once there is nothing for anybody
+        for group in range(500):
+            loop.conductor._hear(group, protocol.Beat(credits=1))
+        loop.handout.next_for.reset_mock()
+        loop.conductor._dispatch()
+        assert loop.handout.next_for.call_count == 1
+
+
+def test_disk_that_is_away_holds_answers_back_and_signs_of_life_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with campaign(tmp_path) as subject:
+        subject.begin()
+        subject.books.commit()
+        loop = Loop(subject)
+        loop.conductor._hear(0, protocol.Hello(host="n1", pid=1))
+        loop.conductor._answer()
+        loop.endpoint.send.reset_mock()
+        monkeypatch.setattr(conductor, "BEAT_INTERVAL_S", 0.0)
+        loop.conductor._next_beat = 0.0
+        fsync, failures = os.fsync, iter([errno.EIO, errno.ESTALE])
+
+        def sometimes(descriptor: int) -> None:
+            if (number := next(failures, 0)) != 0:
+                raise OSError(number, os.strerror(number))
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", sometimes)
+        loop.conductor._hear(0, ended(0))
+        loop.conductor._answer()
+        assert kinds_sent(loop) == ["beat", "beat", "acknowledge", "beat"]
+        assert subject.told_on_disk[-1] == "candidate_ended"
+
+
+def test_group_whose_remains_can_not_be_read_is_buried_all_the_same(tmp_path: Path) -> None:
+    with campaign(tmp_path) as subject:
+        subject.begin()
+        loop = Loop(subject)
+        loop.conductor._patience = Patience(limit_s=0.0)
+        loop.losses.examine.side_effect = OSError(errno.EIO, os.strerror(errno.EIO))
+        loop.conductor._on_group_end(0, None, error="lost")
+        assert subject.told == ["attempt_lost"] * 3 + ["group_ended"]
+        assert not any(entry.charges or entry.suspect for entry in subject.state.entries.values())

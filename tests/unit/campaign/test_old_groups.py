@@ -27,6 +27,7 @@ from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
 from hpc_nas.group.judge import make_preset
 from hpc_nas.group.link import CampaignLink
+from hpc_nas.platforms.standing import TELL_INTERVAL_S
 from hpc_nas.records.ledger import (
     AttemptStarted,
     CandidateDrawn,
@@ -249,7 +250,7 @@ def test_group_on_another_host_has_left_once_it_shows_no_life(tmp_path: Path, sh
         if shown_life:
             alive = subject.directory.alive_path(0)
             alive.touch()
-            os.utime(alive, (time.time() - GRACE_S - 1.0,) * 2)
+            os.utime(alive, (time.time() - GRACE_S - TELL_INTERVAL_S - 1.0,) * 2)
         started = time.monotonic()
         subject.settle()
         assert time.monotonic() - started < GRACE_S
