@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.pairs import with_preset_of_pair
+from hpc_nas.configuration.ranges import range_of
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
@@ -191,8 +192,19 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
         elif not table:
             lines.append(f"{source}: {item['msg']}")
         else:
-            lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
+            lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}{_range(location)}")
     return lines
+
+
+def _range(location: list[str]) -> str:
+    """The rest of a message about a number."""
+    model: Any = Configuration
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field is not None else None
+    field = getattr(model, "model_fields", {}).get(location[-1])
+    wanted = range_of(field.annotation, field.metadata) if field is not None else None
+    return f"; expected {wanted}" if wanted else ""
 
 
 def _keys_of(location: list[str]) -> tuple[str, ...]:

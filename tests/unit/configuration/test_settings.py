@@ -94,11 +94,12 @@ def test_settings_reach_nested_tables_and_the_last_one_counts() -> None:
         (
             "training.learning_rate=fast",
             "--set training.learning_rate=fast [training]: learning_rate = 'fast' is not allowed: "
-            "Input should be a valid number",
+            "Input should be a valid number; expected a number, above 0 to 10000",
         ),
         (
             "campaign.seed=2.0",
-            "--set campaign.seed=2.0 [campaign]: seed = 2.0 is not allowed: Input should be a valid integer",
+            "--set campaign.seed=2.0 [campaign]: seed = 2.0 is not allowed: Input should be a valid integer; "
+            "expected a whole number, 0 to 18446744073709551615",
         ),
     ],
 )
