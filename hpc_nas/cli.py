@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
 from hpc_nas.finalists_cli import finalists
+from hpc_nas.output import whole_output
+from hpc_nas.platforms.user_name import name_user
 from hpc_nas.replay.cli import import_app, replay
 from hpc_nas.spaces_cli import space
 from hpc_nas.submit_cli import submit
@@ -170,12 +173,14 @@ app.add_typer(import_app, name="import")
 
 def main() -> None:
     """Entry point: errors raised on purpose become one clear message and exit code 2."""
+    name_user(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    try:
-        app(standalone_mode=True)
-    except HpcNasError as error:
-        print(f"hpc-nas: {error}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
+    with whole_output(failure_code=EXIT_ERROR):
+        try:
+            app(standalone_mode=True)
+        except HpcNasError as error:
+            print(f"hpc-nas: {error}", file=sys.stderr)
+            sys.exit(EXIT_ERROR)
 
 
 def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configuration:

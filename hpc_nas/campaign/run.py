@@ -40,7 +40,7 @@ from hpc_nas.campaign.warm_start import earlier_events
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
-from hpc_nas.platforms.addresses import interface_addresses
+from hpc_nas.platforms.addresses import check_loopback, interface_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
 from hpc_nas.platforms.parsl_config import parsl_config
 from hpc_nas.platforms.parsl_session import parsl_session
@@ -101,6 +101,7 @@ def run_campaign(
             run_directory=directory, complete=True, reason=ALREADY_COMPLETE, failure=nothing_trained(ended)
         )
     check_inside(configuration, environment=os.environ)
+    check_loopback()
     check_launcher(configuration)
     going_on = RunDirectory.open(run_dir) if resumed else None
     prepared = prepare_campaign(configuration, going_on=going_on)
