@@ -14,12 +14,12 @@ import typer
 from rich.console import Console
 
 from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
-from hpc_nas.finalists_cli import finalists
+from hpc_nas.finalists_cli import FINALISTS_HELP, finalists
 from hpc_nas.output import whole_output
 from hpc_nas.platforms.user_name import name_user
-from hpc_nas.replay.cli import import_app, replay
-from hpc_nas.spaces_cli import space
-from hpc_nas.submit_cli import submit
+from hpc_nas.replay.cli import REPLAY_HELP, import_app, replay
+from hpc_nas.spaces_cli import SPACE_HELP, space
+from hpc_nas.submit_cli import SUBMIT_HELP, submit
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
@@ -39,7 +39,7 @@ RunDirectoryArgument = Annotated[
 ]
 
 
-@app.command()
+@app.command(help="Run a campaign and its finalists, or take one up again after anything.")
 def run(
     campaign: Annotated[
         Path | None, typer.Argument(help="campaign file (TOML); one that goes on needs none, it has its own")
@@ -110,7 +110,7 @@ def run(
         raise TrainingError(result.failure)
 
 
-@app.command()
+@app.command(help="Show how a running or finished campaign stands.")
 def status(run_dir: RunDirectoryArgument) -> None:
     """Show how a running or finished campaign stands."""
     from hpc_nas.records.archive import load_record
@@ -122,7 +122,7 @@ def status(run_dir: RunDirectoryArgument) -> None:
     Console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
 
 
-@app.command()
+@app.command(help="Tables and plots of a campaign.")
 def report(
     run_dir: RunDirectoryArgument,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON, draw nothing")] = False,
@@ -148,7 +148,7 @@ def report(
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(help="Is this machine ready? MPI, GPUs, HDF5 locking, Parsl, scheduler: each OK, or what to do.")
 def doctor(
     platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
     directory: Annotated[Path, typer.Option(help="where runs would be written")] = Path(),
@@ -164,10 +164,10 @@ def doctor(
         raise typer.Exit(1)
 
 
-app.command()(finalists)
-app.command()(submit)
-app.command()(space)
-app.command()(replay)
+app.command(help=FINALISTS_HELP)(finalists)
+app.command(help=SUBMIT_HELP)(submit)
+app.command(help=SPACE_HELP)(space)
+app.command(help=REPLAY_HELP)(replay)
 app.add_typer(import_app, name="import")
 
 

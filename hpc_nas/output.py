@@ -44,7 +44,7 @@ def _named() -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_output(*, failure_code: int) -> Iterator[None]:
-    """All that is printed in it is written at its end, or the process exits with `failure_code`; 1 for a closed pipe."""
+    """All that is printed in it is written at its end, or the process exits with `failure_code`; closed pipe: 1."""
     plain: Any = sys.stdout
     if not isinstance(plain, io.TextIOWrapper):  # closed, or captured
         yield

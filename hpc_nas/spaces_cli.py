@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from hpc_nas.spaces.space import Space
     from hpc_nas.values import Candidate
 
-__all__ = ["space"]
+__all__ = ["SPACE_HELP", "space"]
 
 MILLION = 1e6
 PATIENCE_S = 2.0
 IMAGE_SHAPE, TEXT_SHAPE = "3x32x32", "10000x35"  # the latter: Penn Treebank
+
+
+SPACE_HELP = (
+    "Draw networks of a search space: parameters drawn, layers, weights, multiply-adds.\n\n"
+    "They are the first candidates of a campaign with the strategy `random` and this seed. They are tried on a few batches of noise, as a campaign tries its first one: a space whose networks can't be trained is refused."
+)
+"""Given to the command: docstrings are gone where Python is told to optimize."""
 
 
 def space(

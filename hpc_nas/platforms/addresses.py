@@ -19,8 +19,8 @@ def check_loopback() -> None:
             socket.create_connection(server.getsockname(), timeout=ANSWER_WITHIN_S).close()
     except OSError as error:
         raise LaunchError(
-            f"this machine can't reach itself at {LOOPBACK}: {error}; bring its loopback interface up (ip link set lo up), "
-            "or let the container have a network"
+            f"this machine can't reach itself at {LOOPBACK}: {error}; bring its loopback interface up (ip link set lo "
+            "up), or let the container have a network"
         ) from error
 
 
