@@ -55,5 +55,5 @@ def test_other_places_where_paths_are_given_say_it_as_well(monkeypatch: pytest.M
     with pytest.raises(SpaceError, match="knows no user 'nobody-of-that-name'"):
         _user_module(Path("~nobody-of-that-name/space.py"))
     monkeypatch.setenv("HPC_NAS_CACHE", "~nobody-of-that-name/cache")
-    with pytest.raises(ConfigurationError, match="HPC_NAS_CACHE = .*knows no user"):
+    with pytest.raises(ConfigurationError, match=r"HPC_NAS_CACHE = .*knows no user"):
         data_cache_dir()
