@@ -19,6 +19,10 @@ __all__ = [
     "to_choice",
 ]
 
+MAX_COUNT = 10**9
+MAX_NUMBER = 1e9
+"""No setting makes sense beyond: epochs, points, candidates, accuracies in percent."""
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -27,21 +31,23 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def require_count(name: str, value: object, *, minimum: int) -> None:
-    """`value` is a whole number, `minimum` or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ValueError(f"{name} = {value!r} must be a whole number, {minimum} or more")
+    """`value` is a whole number, `minimum` or more, and no more than anybody counts."""
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= MAX_COUNT:
+        raise ValueError(f"{name} = {value!r} must be a whole number, {minimum} or more, at most {MAX_COUNT}")
 
 
 def require_positive(name: str, value: object) -> None:
-    """`value` is a finite number above 0."""
-    if not _is_number(value) or not 0.0 < value < math.inf:
-        raise ValueError(f"{name} = {value!r} must be a finite number above 0")
+    """`value` is a finite number above 0, at most `MAX_NUMBER`."""
+    if not _is_number(value) or not 0.0 < value <= MAX_NUMBER:
+        raise ValueError(f"{name} = {value!r} must be a finite number above 0, at most {MAX_NUMBER:g}")
 
 
 def require_at_least(name: str, value: object, *, minimum: float) -> None:
-    """`value` is a finite number, `minimum` or more."""
-    if not _is_number(value) or not minimum <= value < math.inf:
-        raise ValueError(f"{name} = {value!r} must be a finite number, {minimum:g} or more")
+    """`value` is a finite number, `minimum` or more, at most `MAX_NUMBER`."""
+    if not _is_number(value) or not minimum <= value <= MAX_NUMBER:
+        raise ValueError(
+            f"{name} = {value!r} must be a finite number, {minimum:g} or more, at most {MAX_NUMBER:g}"
+        )
 
 
 def require_percent_or_nan(name: str, value: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import sys
 from datetime import datetime
@@ -17,10 +18,12 @@ import hpc_nas
 from hpc_nas.campaign.stop import EXIT_INCOMPLETE
 from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, HpcNasError, TrainingError
-from hpc_nas.finalists_cli import finalists
-from hpc_nas.replay.cli import import_app, replay
-from hpc_nas.spaces_cli import space
-from hpc_nas.submit_cli import submit
+from hpc_nas.finalists_cli import FINALISTS_HELP, finalists
+from hpc_nas.output import whole_output
+from hpc_nas.platforms.user_name import name_user
+from hpc_nas.replay.cli import REPLAY_HELP, import_app, replay
+from hpc_nas.spaces_cli import SPACE_HELP, space
+from hpc_nas.submit_cli import SUBMIT_HELP, submit
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
@@ -44,7 +47,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help="Neural architecture search that spends GPU time only on networks worth it.")
 def _commands(
     version: Annotated[
         bool,
@@ -54,7 +57,10 @@ def _commands(
     """Neural architecture search that spends GPU time only on networks worth it."""
 
 
-@app.command(short_help="Run a campaign, or take one up again.")
+@app.command(
+    short_help="Run a campaign, or take one up again.",
+    help="Run a campaign and its finalists, or take one up again after anything.",
+)
 def run(
     campaign: Annotated[
         Path | None, typer.Argument(help="campaign file (TOML); one that goes on needs none, it has its own")
@@ -125,7 +131,7 @@ def run(
         raise TrainingError(result.failure)
 
 
-@app.command()
+@app.command(help="Show how a running or finished campaign stands.")
 def status(run_dir: RunDirectoryArgument) -> None:
     """Show how a running or finished campaign stands."""
     from hpc_nas.records.archive import load_record
@@ -137,7 +143,7 @@ def status(run_dir: RunDirectoryArgument) -> None:
     plain_console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
 
 
-@app.command()
+@app.command(help="Tables and plots of a campaign.")
 def report(
     run_dir: RunDirectoryArgument,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON, draw nothing")] = False,
@@ -163,7 +169,10 @@ def report(
         console.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-@app.command(short_help="Is this machine ready?")
+@app.command(
+    short_help="Is this machine ready?",
+    help="Is this machine ready? MPI, GPUs, HDF5 locking, Parsl, scheduler: each OK, or what to do.",
+)
 def doctor(
     platform: Annotated[Path | None, typer.Option(help="platform file (TOML); default: this machine")] = None,
     directory: Annotated[Path, typer.Option(help="where runs would be written")] = Path(),
@@ -179,21 +188,23 @@ def doctor(
         raise typer.Exit(1)
 
 
-app.command(short_help="Train the best candidates to the full budget.")(finalists)
-app.command(short_help="Submit a campaign as a job, or as a chain of jobs.")(submit)
-app.command(short_help="Draw networks of a search space.")(space)
-app.command(short_help="Try rules on recorded curves.")(replay)
+app.command(short_help="Train the best candidates to the full budget.", help=FINALISTS_HELP)(finalists)
+app.command(short_help="Submit a campaign as a job, or as a chain of jobs.", help=SUBMIT_HELP)(submit)
+app.command(short_help="Draw networks of a search space.", help=SPACE_HELP)(space)
+app.command(short_help="Try rules on recorded curves.", help=REPLAY_HELP)(replay)
 app.add_typer(import_app, name="import")
 
 
 def main() -> None:
     """Entry point: errors raised on purpose become one clear message and exit code 2."""
+    name_user(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    try:
-        app(prog_name="hpc-nas", standalone_mode=True)
-    except HpcNasError as error:
-        print(f"hpc-nas: {error}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
+    with whole_output(failure_code=EXIT_ERROR):
+        try:
+            app(prog_name="hpc-nas", standalone_mode=True)
+        except HpcNasError as error:
+            print(f"hpc-nas: {error}", file=sys.stderr)
+            sys.exit(EXIT_ERROR)
 
 
 def _configuration_of(run_dir: Path | None, *, overrides: list[str]) -> Configuration:

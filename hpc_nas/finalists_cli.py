@@ -13,9 +13,16 @@ from hpc_nas.campaign.stop import EXIT_INCOMPLETE
 from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, TrainingError
 
-__all__ = ["finalists"]
+__all__ = ["FINALISTS_HELP", "finalists"]
 
 DEFAULT_COUNT = 3
+
+
+FINALISTS_HELP = (
+    "Train the best candidates of a search to the full budget, test them, save and export them.\n\n"
+    "Takes up what lies in RUN_DIR/finalists. The search stays as it is."
+)
+"""Given to the command: docstrings are gone where Python is told to optimize."""
 
 
 def finalists(

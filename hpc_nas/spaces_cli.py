@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
 import sys
@@ -21,11 +23,19 @@ if TYPE_CHECKING:
     from hpc_nas.spaces.space import Space
     from hpc_nas.values import Candidate
 
-__all__ = ["space"]
+__all__ = ["SPACE_HELP", "space"]
 
 MILLION = 1e6
 PATIENCE_S = 2.0
 IMAGE_SHAPE, TEXT_SHAPE = "3x32x32", "10000x35"  # the latter: Penn Treebank
+
+
+SPACE_HELP = (
+    "Draw networks of a search space: parameters drawn, layers, weights, multiply-adds.\n\n"
+    "They are the first candidates of a campaign with the strategy `random` and this seed. They are tried on a few "
+    "batches of noise, as a campaign tries its first one: a space whose networks can't be trained is refused."
+)
+"""Given to the command: docstrings are gone where Python is told to optimize."""
 
 
 def space(
@@ -170,6 +180,8 @@ def _list_table(modules: dict[str, str]) -> Table:
     table.add_column("space")
     table.add_column("what it is", overflow="fold")
     for name, module in modules.items():
-        first_line = (sys.modules[module].__doc__ or "").partition("\n")[0]
+        # Of the source: a docstring is gone where Python is told to optimize.
+        source = ast.parse(inspect.getsource(sys.modules[module]))
+        first_line = (ast.get_docstring(source) or "").partition("\n")[0]
         table.add_row(name, first_line.partition(": ")[2])
     return table

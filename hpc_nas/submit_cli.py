@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from hpc_nas.tasks.registry import DataSummary
 
 
+SUBMIT_HELP = "Submit a campaign as a job of the platform's scheduler, or as a chain of jobs."
+"""Given to the command: docstrings are gone where Python is told to optimize."""
+
+
 def submit(
     campaign: Annotated[Path, typer.Argument(help="campaign file (TOML)")],
     platform: Annotated[Path, typer.Option(help="platform file (TOML) that names a scheduler")],

@@ -43,7 +43,7 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.console import plain_console
 from hpc_nas.errors import HpcNasError, RecordError
 from hpc_nas.group.connection import ServerKeys, new_keys
-from hpc_nas.platforms.addresses import listening_addresses
+from hpc_nas.platforms.addresses import check_loopback, listening_addresses
 from hpc_nas.platforms.cluster_checks import check_inside
 from hpc_nas.platforms.gpu_check import check_gpus
 from hpc_nas.platforms.parsl_config import parsl_config
@@ -114,6 +114,7 @@ def run_campaign(
         RunDirectory(run_dir).check_new()
     check_inside(configuration, environment=os.environ)
     check_gpus(configuration, environment=os.environ)
+    check_loopback()
     check_launcher(configuration)
     prepared = prepare_campaign(configuration, going_on=going_on)
     opened = _opened(configuration, summary=prepared.summary, resumed=resumed)

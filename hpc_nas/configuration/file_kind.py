@@ -12,7 +12,7 @@ from hpc_nas.errors import ConfigurationError
 def check_campaign_file(path: Path) -> None:
     """Raises ConfigurationError for a file with platform tables and no others; what else is wrong the loader says."""
     try:
-        tables = list(tomllib.loads(path.read_text(encoding="utf-8")))
+        tables = list(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError):
         return
     if tables and set(tables) <= set(PLATFORM_TABLES):

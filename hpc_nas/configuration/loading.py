@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.pairs import with_preset_of_pair
+from hpc_nas.configuration.paths import expand_path
+from hpc_nas.configuration.ranges import range_of
 from hpc_nas.configuration.schema import Configuration
 from hpc_nas.errors import ConfigurationError
 
@@ -89,7 +91,7 @@ def read_configuration(path: Path) -> Configuration:
     Raises ConfigurationError for a file that is missing, cut, or not a configuration of this version.
     """
     try:
-        return Configuration.model_validate_json(path.read_text(encoding="utf-8"))
+        return Configuration.model_validate_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: can't be read: {error}; restore it from a copy") from error
     except ValidationError as error:
@@ -119,7 +121,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
 
 def _read_toml(path: Path, kind: _Kind) -> _Tables:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -165,14 +167,19 @@ def _resolve_paths(tables: _Tables) -> None:
         value = tables.get(table, {}).get(key)
         if isinstance(value, str) and (key == "data_dir" or _is_path(value)):
             location, colon, function = value.partition(":")
-            tables[table][key] = str(Path(location).expanduser().absolute()) + colon + function
+            tables[table][key] = expand_path(location, where=f"[{table}]: {key}") + colon + function
     section = tables.get("search", {})
     if isinstance(names := section.get("warm_start"), list) and all(isinstance(name, str) for name in names):
-        section["warm_start"] = [str(Path(name).expanduser().absolute()) for name in names]
+        section["warm_start"] = [expand_path(name, where="[search]: warm_start") for name in names]
 
 
 def _is_path(value: str) -> bool:
-    return "/" in value or ".py:" in value or value.lower().endswith((".npz", ".h5", ".hdf5", ".txt"))
+    return (
+        "/" in value
+        or value.startswith(("~", "$"))
+        or ".py:" in value
+        or value.lower().endswith((".npz", ".h5", ".hdf5", ".txt"))
+    )
 
 
 def _widen_numbers(node: Any, model: type[BaseModel] = Configuration) -> Any:
@@ -214,8 +221,19 @@ def _explain(error: ValidationError, origin: dict[str, str]) -> list[str]:
         elif not table:
             lines.append(f"{source}: {item['msg']}")
         else:
-            lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}")
+            lines.append(f"{where}{key} = {item['input']!r} is not allowed: {item['msg']}{_range(location)}")
     return lines
+
+
+def _range(location: list[str]) -> str:
+    """The rest of a message about a number."""
+    model: Any = Configuration
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field is not None else None
+    field = getattr(model, "model_fields", {}).get(location[-1])
+    wanted = range_of(field.annotation, field.metadata) if field is not None else None
+    return f"; expected {wanted}" if wanted else ""
 
 
 def _keys_of(location: list[str]) -> tuple[str, ...]:

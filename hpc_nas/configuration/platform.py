@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from hpc_nas.configuration.section import Positive, Section
+from hpc_nas.configuration.section import DAY_S, HOUR_S, Section
 
 
 class Scheduler(StrEnum):
@@ -152,13 +152,17 @@ class PlatformSection(Section):
         default=RankLauncher.MPIEXEC, strict=False, description="what starts ranks inside a node"
     )
     mpiexec: str = Field(default="mpiexec", description="command or path that starts ranks inside a node")
-    num_nodes: Positive = Field(default=1, description="of the allocation, or of each block")
-    num_blocks: Positive = Field(default=1, description="jobs that Parsl submits, with placement = blocks")
-    cores_per_node: Positive | None = Field(
+    num_nodes: int = Field(default=1, ge=1, le=100_000, description="of the allocation, or of each block")
+    num_blocks: int = Field(
+        default=1, ge=1, le=10_000, description="jobs that Parsl submits, with placement = blocks"
+    )
+    cores_per_node: int | None = Field(
         default=None,
+        ge=1,
+        le=65_536,
         description="as the scheduler counts them (hardware threads, on some machines); None: the machine is asked",
     )
-    gpus_per_node: int = Field(default=0, ge=0)
+    gpus_per_node: int = Field(default=0, ge=0, le=1024)
     device_variable: DeviceVariable = Field(
         default=DeviceVariable.CUDA, strict=False, description="by which a group is shown its GPUs"
     )
@@ -166,6 +170,7 @@ class PlatformSection(Section):
     warn_s: float | None = Field(
         default=None,
         ge=1.0,
+        le=DAY_S,
         description="the scheduler's signal comes this long before the limit; None: drain_s + 30",
     )
     account: _Word | None = Field(default=None, description="who is charged: account, project, allocation")
@@ -190,7 +195,10 @@ class PlatformSection(Section):
         default=None, description="node-local directory for rank files, $VARIABLES expanded on the node"
     )
     drain_interval_s: float = Field(
-        default=30.0, gt=0.0, description="what lies on scratch is copied to the run directory this often"
+        default=30.0,
+        ge=0.1,
+        le=HOUR_S,
+        description="what lies on scratch is copied to the run directory this often",
     )
 
     @property

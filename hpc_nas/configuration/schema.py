@@ -21,7 +21,7 @@ from hpc_nas.configuration.search import (
     SearchSection,
     SpaceSection,
 )
-from hpc_nas.configuration.section import Positive, Section
+from hpc_nas.configuration.section import DAY_S, HOUR_S, Positive, Section, Seed
 from hpc_nas.configuration.shape import problems
 from hpc_nas.configuration.text import TextSection
 from hpc_nas.configuration.training import TrainingSection
@@ -41,7 +41,7 @@ class CampaignSection(Section):
 
     name: str = Field(default="campaign", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     num_candidates: Positive = 40
-    seed: int = Field(default=1, ge=0)
+    seed: Seed = 1
 
 
 class DataSection(Section):
@@ -52,10 +52,12 @@ class DataSection(Section):
     )
     data_dir: str | None = Field(default=None, description="where its official files lie")
     download: bool = True
-    max_train_samples: int | None = Field(default=None, ge=2, description="random subset, drawn with seed")
+    max_train_samples: int | None = Field(
+        default=None, ge=2, le=10**9, description="random subset, drawn with seed"
+    )
     validation_fraction: float = Field(default=0.2, gt=0.0, lt=1.0, description="cut from the training data")
     validate_on_test: bool = Field(default=False, description="validate on the test set, as the papers do")
-    seed: int = Field(default=0, ge=0, description="cuts and subsets are the same for all candidates")
+    seed: Seed = Field(default=0, description="cuts and subsets are the same for all candidates")
     text: TextSection = TextSection()
 
 
@@ -79,6 +81,7 @@ class CheckpointsSection(Section):
     interval_s: float = Field(
         default=60.0,
         ge=0.0,
+        le=30 * DAY_S,
         description="a validation this long after the last checkpoint writes the next: what a crash repeats at most",
     )
 
@@ -86,32 +89,50 @@ class CheckpointsSection(Section):
 class GroupSection(Section):
     """A worker group: trainers and one estimator, one MPI launch."""
 
-    groups_per_node: Positive = 1
-    trainers_per_node: Positive = 2
-    gpu_share: Positive = Field(default=1, description="trainers that share one GPU")
-    threads_per_rank: Positive = 1
-    prefetch: int | None = Field(default=None, ge=0, description="candidates held ready; default: trainers")
+    groups_per_node: int = Field(default=1, ge=1, le=256)
+    trainers_per_node: int = Field(default=2, ge=1, le=1024)
+    gpu_share: int = Field(default=1, ge=1, le=256, description="trainers that share one GPU")
+    threads_per_rank: int = Field(default=1, ge=1, le=1024)
+    prefetch: int | None = Field(
+        default=None, ge=0, le=10_000, description="candidates held ready; default: trainers"
+    )
     orphan_grace_s: float = Field(
         default=30.0,
         ge=6.0,
+        le=HOUR_S,
         description="all leave this long after losing the campaign; half of it is the limit of silence, and "
         "signs of life come every second",
     )
-    start_timeout_s: float = Field(default=180.0, gt=0.0, description="a group must report within this time")
-    max_failed_starts: Positive = Field(
-        default=3, description="groups in a row that die before they take up a candidate"
+    start_timeout_s: float = Field(
+        default=180.0, ge=1.0, le=DAY_S, description="a group must report within this time"
+    )
+    max_failed_starts: int = Field(
+        default=3, ge=1, le=1000, description="groups in a row that die before they take up a candidate"
     )
     drain_s: float = Field(
-        default=30.0, gt=0.0, description="time a group takes at most to write checkpoints and leave in order"
+        default=30.0,
+        ge=0.1,
+        le=HOUR_S,
+        description="what a group takes at most to write checkpoints and leave in order",
     )
     hang_factor: float = Field(
-        default=10.0, gt=1.0, description="an interval this many times as long as its longest: it hangs"
+        default=10.0,
+        gt=1.0,
+        le=10_000.0,
+        description="an interval this many times as long as its longest: it hangs",
     )
-    hang_floor_s: float = Field(default=60.0, gt=0.0, description="no interval below this counts as a hang")
+    hang_floor_s: float = Field(
+        default=60.0, ge=1.0, le=7 * DAY_S, description="no interval below this counts as a hang"
+    )
     hang_limit_s: float = Field(
-        default=3600.0, gt=0.0, description="an interval longer than this hangs, whatever came before"
+        default=3600.0,
+        ge=1.0,
+        le=30 * DAY_S,
+        description="an interval longer than this hangs, whatever came before",
     )
-    backoff_s: float = Field(default=1.0, ge=0.0, description="wait before a dead group is replaced; doubles")
+    backoff_s: float = Field(
+        default=1.0, ge=0.0, le=HOUR_S, description="wait before a dead group is replaced; doubles"
+    )
 
     @property
     def gpus_per_group(self) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hpc_nas.configuration.section import Positive, Section
+from hpc_nas.configuration.section import MAX_COUNT, Positive, Section
 
 Scalar = bool | int | float | str
 
@@ -23,7 +23,7 @@ _Option = Annotated[Any, AfterValidator(_scalar)]
 class SpaceSection(BaseModel):
     """The search space by name; every other key is an option of that space."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, _Option]
     name: str = "random-cnn"
 
@@ -35,7 +35,7 @@ class SpaceSection(BaseModel):
 class SearchSection(BaseModel):
     """The search strategy by name; every key but those named here is an option of that strategy."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, _Option]
     name: str = "random"
     generation: Positive | None = Field(
@@ -51,7 +51,9 @@ class SearchSection(BaseModel):
         description="train a network again that was drawn before, instead of drawing another one",
     )
     warm_start: tuple[str, ...] = Field(
-        default=(), description="run directories or archives whose candidates the strategy begins with"
+        default=(),
+        strict=False,
+        description="run directories or archives whose candidates the strategy begins with",
     )
 
     @property
@@ -62,19 +64,21 @@ class SearchSection(BaseModel):
 class ConstraintsSection(Section):
     """What no candidate may exceed: a network beyond it is drawn again before it costs a GPU."""
 
-    max_parameters: Positive | None = Field(default=None, description="trainable weights")
-    max_macs: Positive | None = Field(default=None, description="multiply-adds of one sample")
-    max_memory_mib: Positive | None = Field(default=None, description="estimate of what its training takes")
+    max_parameters: int | None = Field(default=None, ge=1, le=10**12, description="trainable weights")
+    max_macs: int | None = Field(default=None, ge=1, le=10**15, description="multiply-adds of one sample")
+    max_memory_mib: int | None = Field(
+        default=None, ge=1, le=10**8, description="estimate of what its training takes"
+    )
 
 
 class FinalistsSection(Section):
     """The best candidates by estimate, trained to the full budget once the search is over, and exported."""
 
-    count: int = Field(default=0, ge=0, description="how many; 0: none")
+    count: int = Field(default=0, ge=0, le=10_000, description="how many; 0: none")
     max_epochs: float | None = Field(
         default=None, gt=0.0, le=1e6, description="budget of each; unset: that of the search"
     )
-    origins: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    origins: tuple[Annotated[int, Field(ge=0, le=MAX_COUNT)], ...] = Field(
         default=(),
         description="filled in by hpc-nas, for the campaign that trains them: the candidates that they are",
     )

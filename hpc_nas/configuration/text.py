@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hpc_nas.configuration.section import Positive, Section
+from hpc_nas.configuration.section import Section
 
 
 class TextSection(Section):
@@ -14,8 +14,11 @@ class TextSection(Section):
 
     unit: Literal["words", "characters"] = "words"
     max_vocabulary: int | None = Field(
-        default=None, ge=2, description="distinct tokens, <unk> among them: the most common; unset: all"
+        default=None,
+        ge=2,
+        le=10_000_000,
+        description="distinct tokens, <unk> among them: the most common; unset: all",
     )
-    sequence_length: Positive = Field(
-        default=35, description="tokens of a sample, through which gradients flow"
+    sequence_length: int = Field(
+        default=35, ge=1, le=100_000, description="tokens of a sample, through which gradients flow"
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hpc_nas.configuration.section import Section
+from hpc_nas.configuration.section import MAX_COUNT, Section
 
 Optimizer = Literal["sgd", "nesterov", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "linear", "cosine", "step"]
@@ -21,16 +21,20 @@ class TrainingSection(Section):
     """How every candidate is trained. A key that is not set is the space's own recipe (`hpc_nas.spaces.Recipe`)."""
 
     max_epochs: float = Field(default=20.0, gt=0.0, le=1e6, description="e_max of PEng4NN, Table II")
-    epochs_per_interval: float = Field(default=0.5, ge=1e-6, description="E: epochs between validations")
-    batch_size: int | None = Field(default=None, ge=1)
+    epochs_per_interval: float = Field(
+        default=0.5, ge=1e-6, le=1e6, description="E: epochs between validations"
+    )
+    batch_size: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     optimizer: Optimizer | None = None
-    learning_rate: float | None = Field(default=None, gt=0.0)
+    learning_rate: float | None = Field(default=None, gt=0.0, le=1e4)
     momentum: float | None = Field(default=None, ge=0.0, lt=1.0)
-    weight_decay: float | None = Field(default=None, ge=0.0)
-    max_gradient_norm: float | None = Field(default=None, ge=0.0, description="0: not clipped")
+    weight_decay: float | None = Field(default=None, ge=0.0, le=100.0)
+    max_gradient_norm: float | None = Field(default=None, ge=0.0, le=1e6, description="0: not clipped")
     schedule: Schedule | None = None
     step_factor: float | None = Field(default=None, gt=0.0, le=1.0)
-    step_epochs: float | None = Field(default=None, ge=0.0, description="0: at a half and three quarters")
+    step_epochs: float | None = Field(
+        default=None, ge=0.0, le=1e6, description="0: at a half and three quarters"
+    )
     augmentation: Augmentation | None = None
     randaugment_operations: int | None = Field(default=None, ge=0, le=MAX_OPERATIONS, description="N")
     randaugment_magnitude: float | None = Field(default=None, ge=0.0, le=MAX_MAGNITUDE, description="M")

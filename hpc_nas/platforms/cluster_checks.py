@@ -17,6 +17,7 @@ from hpc_nas.platforms.scheduler import SCHEDULERS, BatchScheduler, current_job
 from hpc_nas.platforms.walltime import find_deadline
 
 ANSWER_WITHIN_S = 15.0
+MAX_RANKS_PER_CORE = 64
 
 
 def is_elsewhere(configuration: Configuration, *, environment: Mapping[str, str]) -> bool:
@@ -25,8 +26,19 @@ def is_elsewhere(configuration: Configuration, *, environment: Mapping[str, str]
 
 
 def check_inside(configuration: Configuration, *, environment: Mapping[str, str]) -> None:
-    """Raises LaunchError for a campaign that runs in an allocation and is started outside of one."""
+    """Raises LaunchError for a campaign that runs in an allocation and is started outside of one, and for one on this
+    machine alone with far more ranks than it has cores: they would take turns until all of them count as hung.
+    """
     platform = configuration.platform
+    cores = len(os.sched_getaffinity(0))
+    ranks = configuration.group.groups_per_node * configuration.world_size
+    if platform.scheduler == Scheduler.NONE and ranks > MAX_RANKS_PER_CORE * cores:
+        raise LaunchError(
+            f"[group]: {configuration.group.groups_per_node} group(s) of trainers_per_node = "
+            f"{configuration.group.trainers_per_node} and an estimator each are {ranks} ranks on this machine's "
+            f"{cores} cores; at most {MAX_RANKS_PER_CORE} on each core are allowed: lower trainers_per_node, or "
+            "groups_per_node"
+        )
     if platform.placement == Placement.BLOCKS or platform.node_launcher == NodeLauncher.NONE:
         return
     if is_elsewhere(configuration, environment=environment):

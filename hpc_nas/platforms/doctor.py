@@ -14,6 +14,7 @@ import zmq
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
+from hpc_nas.platforms.addresses import check_loopback
 from hpc_nas.platforms.cluster_checks import check_scheduler, check_scratch, is_elsewhere
 from hpc_nas.platforms.finding import Finding
 from hpc_nas.platforms.gpu_check import find_gpus
@@ -139,4 +140,9 @@ def _messages() -> Finding:
         return Finding(
             name="messages", status="FAIL", detail="ZeroMQ without CURVE encryption", advice=advice
         )
+    try:
+        check_loopback()
+    except HpcNasError as error:
+        advice = "bring the loopback interface up: ip link set lo up"
+        return Finding(name="messages", status="FAIL", detail=str(error).partition(";")[0], advice=advice)
     return Finding(name="messages", status="OK", detail=f"ZeroMQ {zmq.zmq_version()} with CURVE encryption")

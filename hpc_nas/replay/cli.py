@@ -21,6 +21,10 @@ import_app = typer.Typer(
 )
 
 
+REPLAY_HELP = "What would these rules have saved on recorded curves, and what would they have lost?"
+"""Given to the command: docstrings are gone where Python is told to optimize."""
+
+
 def replay(
     paths: Annotated[
         list[Path] | None,
@@ -100,7 +104,7 @@ CurveFileOption = Annotated[
 ]
 
 
-@import_app.command("penguin")
+@import_app.command("penguin", help="PENGUIN's text files, one network each.")
 def import_penguin_files(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="directory of PENGUIN's .txt files")],
     output: CurveFileOption,
@@ -111,7 +115,7 @@ def import_penguin_files(
     _save_curves(import_penguin(path), output)
 
 
-@import_app.command("a4nn")
+@import_app.command("a4nn", help="A4NN's training tables, one search each.")
 def import_a4nn_tables(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="A4NN's training tables (.csv), or directories")

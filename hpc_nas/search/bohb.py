@@ -32,7 +32,7 @@ from hpc_nas.search.sampling import Sampling, SearchContext
 
 __all__ = ["bohb"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def bohb(

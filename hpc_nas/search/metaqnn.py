@@ -46,8 +46,8 @@ def metaqnn(
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01,
     discount: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0,
     initial_value: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5,
-    replay: Annotated[int, Field(ge=1)] = 100,
-    num_bins: Annotated[int, Field(ge=2)] = 10,
+    replay: Annotated[int, Field(ge=1, le=1_000_000)] = 100,
+    num_bins: Annotated[int, Field(ge=2, le=1000)] = 10,
 ) -> Agent:
     """MetaQNN's agent.
 

@@ -39,7 +39,7 @@ def nsga2(
     context: SearchContext,
     *,
     cost: CostName = "macs",
-    population_size: Annotated[int, Field(ge=2)] = 10,
+    population_size: Annotated[int, Field(ge=2, le=1_000_000)] = 10,
     crossover_probability: Probability = 0.9,
     ranking: RankingName = "estimate",
 ) -> Sampling:

@@ -23,7 +23,7 @@ from hpc_nas.search.sampling import Sampling, SearchContext
 
 __all__ = ["regularized_evolution"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def regularized_evolution(

@@ -12,13 +12,13 @@ from hpc_nas.search.sampling import Memoryless, Sampling, SearchContext
 
 __all__ = ["tpe"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def tpe(
     context: SearchContext,
     *,
-    n_startup_trials: Annotated[int, Field(ge=0)] = 10,
+    n_startup_trials: Annotated[int, Field(ge=0, le=1_000_000)] = 10,
     n_ei_candidates: Positive = 24,
     constant_liar: bool = True,
     ranking: AccuracyName = "estimate",

@@ -40,7 +40,7 @@ class Architecture(BaseModel):
 
     def rebuild(self) -> Network:
         """The network, its weights drawn anew. Raises SpaceError where the space is not what it was."""
-        space = load_space(SpaceSection(**{"name": self.space, **self.options}))
+        space = load_space(SpaceSection.model_validate({"name": self.space, **self.options}))
         return space.rebuild(self.parameters, self.problem)
 
 

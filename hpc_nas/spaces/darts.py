@@ -27,20 +27,20 @@ from hpc_nas.spaces.space import Network
 
 __all__ = ["darts"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def darts(
     trial: BaseTrial,
     problem: Problem,
     *,
-    num_cells: Annotated[int, Field(ge=3)] = 12,
+    num_cells: Annotated[int, Field(ge=3, le=1000)] = 12,
     num_channels: Positive = 32,
     cutout_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5,
     path_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2,
     path_dropout_growth: Growth = "linear",
-    auxiliary_weight: Annotated[float, Field(ge=0.0)] = 0.4,
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.025,
+    auxiliary_weight: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.4,
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e4)] = 0.025,
     batch_size: Positive = 96,
     augmentation: Augmentation = "shift_flip",
 ) -> Network:

@@ -31,7 +31,7 @@ __all__ = ["LanguageModel", "lstm"]
 
 EMBEDDING_RANGE = 0.1
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def lstm(
@@ -43,8 +43,8 @@ def lstm(
     size_step: Positive = 20,
     num_layers: Positive = 1,
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
-    learning_rate: Annotated[float, Field(gt=0.0)] = 20.0,
-    max_gradient_norm: Annotated[float, Field(ge=0.0)] = 0.25,
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e4)] = 20.0,
+    max_gradient_norm: Annotated[float, Field(ge=0.0, le=1e6)] = 0.25,
     batch_size: Positive = 50,
 ) -> Network:
     """Draw the number of inputs and of cells, both from `min_size` to `max_size` in steps of `size_step`."""

@@ -40,7 +40,7 @@ from hpc_nas.spaces.space import Network
 
 __all__ = ["draw_actions", "metaqnn", "metaqnn_module", "metaqnn_rules"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Dropout = Literal["metaqnn", "none"]
 Normalization = Literal["none", "batch"]
 Initialization = Literal["xavier", "torch"]
@@ -51,14 +51,14 @@ def metaqnn(
     problem: Problem,
     *,
     max_layers: Positive = 12,
-    max_fully_connected: Annotated[int, Field(ge=0)] = 2,
+    max_fully_connected: Annotated[int, Field(ge=0, le=1000)] = 2,
     first: Literal["convolution", "convolution_or_pooling"] = "convolution",
     windows: Literal["smaller", "fitting"] = "smaller",
     width_divisor: Annotated[int, Field(ge=1, le=64)] = 1,
     dropout: Dropout = "metaqnn",
     normalization: Normalization = "none",
     initialization: Initialization = "xavier",
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.001,
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e4)] = 0.001,
     batch_size: Positive = 128,
 ) -> Network:
     """Draw a network of 1 to `max_layers` layers: 12 for SVHN, 18 for CIFAR-10 in the paper.

@@ -29,7 +29,7 @@ from hpc_nas.spaces.space import Network
 
 __all__ = ["draw_cell", "nas_bench_201", "nas_bench_201_module"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 
 NUM_STAGES = 3
 MIN_PIXELS = 2 ** (NUM_STAGES - 1)
@@ -41,7 +41,7 @@ def nas_bench_201(
     *,
     num_channels: Positive = 16,
     cells_per_stage: Positive = 5,
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.1,
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e4)] = 0.1,
     batch_size: Positive = 256,
 ) -> Network:
     """Draw the operation of each edge; the defaults are the benchmark's."""

@@ -9,12 +9,14 @@ ours and a user's own, are checked by the same few lines.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from hpc_nas.configuration.nearest import nearest
+from hpc_nas.configuration.ranges import range_of
 from hpc_nas.errors import HpcNasError
 
 __all__ = ["resolve_options", "type_hints"]
@@ -81,6 +83,11 @@ def type_hints(function: Callable[..., object]) -> dict[str, Any]:
 
 def _checked(value: Any, annotation: Any, *, where: str, error: type[HpcNasError]) -> Any:
     try:
-        return TypeAdapter(annotation).validate_python(value, strict=True)
+        allowed = TypeAdapter(annotation).validate_python(value, strict=True)
     except ValidationError as refused:
-        raise error(f"{where} = {value!r} is not allowed: {refused.errors()[0]['msg']}") from None
+        wanted = range_of(annotation)
+        said = f"; expected {wanted}" if wanted else ""
+        raise error(f"{where} = {value!r} is not allowed: {refused.errors()[0]['msg']}{said}") from None
+    if isinstance(allowed, float) and not math.isfinite(allowed):
+        raise error(f"{where} = {value!r} is not allowed: expected a finite number")
+    return allowed

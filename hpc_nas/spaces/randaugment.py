@@ -53,7 +53,7 @@ def randaugment(
     min_magnitude: Magnitude = 1,
     max_magnitude: Magnitude = 30,
     cutout_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5,
-    batch_size: Annotated[int, Field(ge=1)] = 256,
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256,
 ) -> Network:
     """Draw N, `num_operations`, and M, `magnitude`.
 

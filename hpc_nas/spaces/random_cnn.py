@@ -25,7 +25,7 @@ from hpc_nas.spaces.space import CollapsedShape, Network
 
 __all__ = ["random_cnn"]
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Activation = Literal["relu", "elu", "tanh"]
 Pooling = Literal["max", "average"]
 
@@ -44,10 +44,10 @@ def random_cnn(
     max_filters: Positive = 400,
     max_kernel: Positive = 5,
     max_stride: Positive = 5,
-    max_padding: Annotated[int, Field(ge=0)] = 5,
+    max_padding: Annotated[int, Field(ge=0, le=1000)] = 5,
     max_pool_kernel: Positive = 5,
-    max_learning_rate: Annotated[float, Field(gt=MIN_LEARNING_RATE)] = MAX_LEARNING_RATE,
-    max_parameters: Positive = 100_000_000,
+    max_learning_rate: Annotated[float, Field(gt=MIN_LEARNING_RATE, le=1e4)] = MAX_LEARNING_RATE,
+    max_parameters: Annotated[int, Field(ge=1, le=10**12)] = 100_000_000,
     hidden_width: Positive = 128,
     activation: Activation = "relu",
     pooling: Pooling = "max",

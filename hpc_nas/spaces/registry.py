@@ -10,7 +10,8 @@ from types import ModuleType
 
 from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
-from hpc_nas.errors import SpaceError
+from hpc_nas.configuration.paths import expand_path
+from hpc_nas.errors import ConfigurationError, SpaceError
 from hpc_nas.spaces.darts import darts
 from hpc_nas.spaces.lstm import lstm
 from hpc_nas.spaces.metaqnn import metaqnn
@@ -76,7 +77,10 @@ def _defined_in(value: object, module: ModuleType) -> bool:
 
 def _user_module(path: Path) -> ModuleType:
     """Run a user's file as a module of its own name, so that a `random.py` of theirs hides nobody's."""
-    path = path.expanduser().absolute()
+    try:
+        path = Path(expand_path(str(path), where="[space]: name"))
+    except ConfigurationError as error:
+        raise SpaceError(str(error)) from error
     if not path.is_file():
         raise SpaceError(f"[space]: {path}: no such file")
     name = f"hpc_nas_user_space_{sha256(str(path).encode()).hexdigest()[:16]}"

@@ -29,7 +29,7 @@ __all__ = ["resnet_random"]
 
 FILTER_SIZES = (3, 5, 7)
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Layout = Literal["three_by_two", "two_by_three"]
 Unit = Literal["network", "stage", "block"]
 
@@ -47,7 +47,7 @@ def resnet_random(
     max_filters: Positive = 22,
     layout: Layout = "three_by_two",
     drawn_for_each: Unit = "stage",
-    learning_rate: Annotated[float, Field(gt=0.0)] = 0.1,
+    learning_rate: Annotated[float, Field(gt=0.0, le=1e4)] = 0.1,
     batch_size: Positive = 128,
     augmentation: Augmentation = "none",
 ) -> Network:

@@ -51,7 +51,7 @@ def import_a4nn(paths: Sequence[str | os.PathLike[str]]) -> list[CurveSet]:
 
 
 def _is_table(path: Path) -> bool:
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         columns = _columns(next(csv.reader(file), []))
     return "epoch" in columns and "val_accuracy" in columns
 
@@ -68,7 +68,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 def _read(path: Path, *, name: str) -> CurveSet:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             header, *records = list(csv.reader(file)) or [[]]
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: can't be read as CSV: no text in UTF-8") from error

@@ -41,7 +41,7 @@ def import_penguin(path: str | os.PathLike[str]) -> list[CurveSet]:
 def _read(path: Path) -> tuple[str, RecordedCurve]:
     """The data set that one file names, and its curve."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: can't be read: {error}") from error
     header = lines[0].split(" ") if lines else []

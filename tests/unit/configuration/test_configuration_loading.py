@@ -233,7 +233,8 @@ def test_stored_configuration_is_read_back(tmp_path: Path) -> None:
         ('{"campaign": {"sed": 1}}', "configuration [campaign]: unknown key 'sed'; did you mean 'seed'?"),
         (
             '{"campaign": {"seed": -1}}',
-            "configuration [campaign]: seed = -1 is not allowed: Input should be greater than or equal to 0",
+            "configuration [campaign]: seed = -1 is not allowed: Input should be greater than or equal to 0; "
+            "expected a whole number, 0 to 18446744073709551615",
         ),
         (
             '{"platform": {"gpus_per_node": 1}}',

@@ -27,6 +27,7 @@ from hpc_nas.configuration import (
     load_configuration,
     parse_setting,
 )
+from hpc_nas.configuration.section import MAX_COUNT, MAX_SEED
 from hpc_nas.errors import ConfigurationError
 
 
@@ -94,11 +95,12 @@ def test_settings_reach_nested_tables_and_the_last_one_counts() -> None:
         (
             "training.learning_rate=fast",
             "--set training.learning_rate=fast [training]: learning_rate = 'fast' is not allowed: "
-            "Input should be a valid number",
+            "Input should be a valid number; expected a number, above 0 to 10000",
         ),
         (
             "campaign.seed=2.0",
-            "--set campaign.seed=2.0 [campaign]: seed = 2.0 is not allowed: Input should be a valid integer",
+            "--set campaign.seed=2.0 [campaign]: seed = 2.0 is not allowed: Input should be a valid integer; "
+            "expected a whole number, 0 to 18446744073709551615",
         ),
     ],
 )
@@ -116,7 +118,7 @@ def test_key_below_a_value_is_refused() -> None:
 # --- JSON ----------------------------------------------------------------------------------------------------
 
 TEXT = st.text(max_size=20)
-COUNT = st.integers(1, 2**31)
+COUNT = st.integers(1, MAX_COUNT)
 FINITE = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXT)
 SCALARS = FINITE | st.sampled_from([math.inf, -math.inf])
 OPTION_NAMES = st.text("abcdefgh_", min_size=1, max_size=8).filter(
@@ -153,7 +155,7 @@ CONFIGURATIONS = st.builds(
         CampaignSection,
         name=st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,9}\Z"),
         num_candidates=COUNT,
-        seed=st.integers(0),
+        seed=st.integers(0, MAX_SEED),
     ),
     data=st.builds(
         DataSection,
@@ -181,7 +183,7 @@ CONFIGURATIONS = st.builds(
         scheduler=st.sampled_from([Scheduler.SLURM]),
         placement=st.sampled_from(Placement),
         node_launcher=st.sampled_from([NodeLauncher.SRUN]),
-        num_nodes=COUNT,
+        num_nodes=st.integers(1, 100_000),
         walltime=st.sampled_from(["00:10:00", "1200:00:01"]),
         device_variable=st.sampled_from(DeviceVariable),
         account=st.none() | NAMES,
@@ -190,10 +192,10 @@ CONFIGURATIONS = st.builds(
     ),
     group=st.builds(
         GroupSection,
-        groups_per_node=COUNT,
-        trainers_per_node=COUNT,
+        groups_per_node=st.integers(1, 256),
+        trainers_per_node=st.integers(1, 1024),
         prefetch=st.none() | st.integers(0, 99),
-        orphan_grace_s=st.floats(6.0, 1e9),
+        orphan_grace_s=st.floats(6.0, 3600.0),
     ),
 )
 

@@ -10,7 +10,12 @@ import pytest
 from hpc_nas.configuration import Configuration, load_configuration
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms import cluster_checks
-from hpc_nas.platforms.cluster_checks import check_inside, check_scheduler, check_scratch
+from hpc_nas.platforms.cluster_checks import (
+    MAX_RANKS_PER_CORE,
+    check_inside,
+    check_scheduler,
+    check_scratch,
+)
 from hpc_nas.platforms.doctor import examine
 from hpc_nas.platforms.finding import Finding
 
@@ -102,6 +107,22 @@ def test_campaign_of_an_allocation_is_refused_outside_of_one() -> None:
     check_inside(load(*SLURM), environment={"SLURM_JOB_ID": "7"})
     check_inside(load(*SLURM, "platform.placement=blocks", "platform.walltime=02:00:00"), environment={})
     check_inside(LOCAL, environment={})
+
+
+def test_far_more_ranks_than_this_machine_has_cores_are_refused_here_and_only_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    most = 2 * MAX_RANKS_PER_CORE - 1
+    check_inside(load(f"group.trainers_per_node={most}"), environment={})
+    with pytest.raises(
+        LaunchError, match=rf"trainers_per_node = {most + 1} .* are {most + 2} ranks on .* 2 cores"
+    ):
+        check_inside(load(f"group.trainers_per_node={most + 1}"), environment={})
+    check_inside(
+        load(*SLURM, f"group.trainers_per_node={most + 1}", "platform.gpus_per_node=0"),
+        environment={"SLURM_JOB_ID": "7"},
+    )
 
 
 def test_scratch_is_tried_where_the_nodes_are(tmp_path: Path) -> None:
