@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from rich.console import Console
 
 import hpc_nas
+from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, HpcNasError
 from hpc_nas.finalists_cli import finalists
 from hpc_nas.replay.cli import import_app, replay
@@ -100,7 +102,7 @@ def run(
     from hpc_nas.campaign.finalists import run_with_finalists
     from hpc_nas.campaign.run import ALREADY_COMPLETE
 
-    console = Console()
+    console = plain_console()
     console.print(f"campaign {configuration.campaign.name} in {run_dir}", highlight=False, soft_wrap=True)
     result = run_with_finalists(
         configuration,
@@ -114,7 +116,7 @@ def run(
     _print_result(console, run_dir)
     if not result.complete:
         console.print(
-            f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {run_dir}",
+            f"not complete: {result.reason}; go on with: hpc-nas run --resume --run-dir {shlex.quote(str(run_dir))}",
             highlight=False,
             soft_wrap=True,
         )
@@ -130,7 +132,7 @@ def status(run_dir: RunDirectoryArgument) -> None:
     from hpc_nas.report.tables import status_table
 
     record = load_record(run_dir)
-    Console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
+    plain_console().print(status_table(record, summarize(record, finalists=finalists_of(run_dir, record))))
 
 
 @app.command()
@@ -152,7 +154,7 @@ def report(
     from hpc_nas.report.figures import draw_all
     from hpc_nas.report.tables import report_tables
 
-    console = Console()
+    console = plain_console()
     console.print(report_tables(record, summary))
     directory = output or (run_dir if run_dir.is_dir() else run_dir.parent) / "report"
     for path in draw_all(record, summary, directory=directory):
@@ -170,7 +172,7 @@ def doctor(
     from hpc_nas.report.tables import doctor_table
 
     findings = examine(load_configuration(None, platform_path=platform), directory=directory)
-    Console().print(doctor_table(findings))
+    plain_console().print(doctor_table(findings))
     if any(finding.failed for finding in findings):
         raise typer.Exit(1)
 
@@ -230,7 +232,9 @@ def _print_result(console: Console, run_dir: Path) -> None:
 
     record = load_record(run_dir)
     console.print(summary_table(summarize(record, finalists=finalists_of(run_dir, record))))
-    console.print(f"plots and tables: hpc-nas report {run_dir}", highlight=False, soft_wrap=True)
+    console.print(
+        f"plots and tables: hpc-nas report {shlex.quote(str(run_dir))}", highlight=False, soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

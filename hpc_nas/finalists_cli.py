@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError
 
 __all__ = ["finalists"]
@@ -63,7 +64,7 @@ def finalists(
         configuration = Configuration.model_validate(tables)
     except ValidationError as error:
         raise ConfigurationError("; ".join(map(_said, error.errors()))) from None
-    console = Console()
+    console = plain_console()
     result = run_finalists(
         configuration,
         run_dir=run_dir,
@@ -73,7 +74,7 @@ def finalists(
     console.print(finalists_table(finalists_of(run_dir, load_record(run_dir))))
     if not result.complete:
         console.print(
-            f"not complete: {result.reason}; go on with: hpc-nas finalists {run_dir}",
+            f"not complete: {result.reason}; go on with: hpc-nas finalists {shlex.quote(str(run_dir))}",
             highlight=False,
             soft_wrap=True,
         )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def space(
     from hpc_nas.spaces.registry import SPACES
 
     if show_list:
-        Console().print(_list_table({key: function.__module__ for key, function in SPACES.items()}))
+        plain_console().print(_list_table({key: function.__module__ for key, function in SPACES.items()}))
         return
     if not name:
         raise ConfigurationError(f"name a space: {', '.join(SPACES)}, or my_file.py:my_space")
@@ -64,7 +64,7 @@ def space(
     if as_json:
         print(json.dumps(_as_json(some_space, problem, recipe, candidates), indent=2))
     else:
-        console = Console()
+        console = plain_console()
         console.print(_table(some_space, problem, candidates))
         said = ", ".join(f"{key} = {value}" for key, value in recipe.model_dump().items())
         console.print(f"recipe of the first: {said}", highlight=False)

@@ -25,6 +25,7 @@ from hpc_nas.configuration import (
     SearchSection,
     read_configuration,
 )
+from hpc_nas.console import plain_console
 from hpc_nas.errors import RunDirectoryError
 from hpc_nas.records.ledger import read_ledger
 from hpc_nas.records.run_directory import RunDirectory
@@ -46,7 +47,7 @@ def run_with_finalists(
     console: Console | None = None,
 ) -> CampaignResult:
     """Run a campaign or take it up, and, once its search is complete, its `[finalists]`; raises as both do."""
-    console = console if console is not None else Console()
+    console = console if console is not None else plain_console()
     wanted = configuration.finalists.count > 0
     goes_on = expects_campaign(run_dir, opening)
     if wanted and goes_on and is_complete(directory := RunDirectory.open(run_dir), configuration):
@@ -75,7 +76,7 @@ def run_finalists(
     the search still runs or measured nothing, where other finalists lie there, and where the data are no longer those
     of the search; and whatever `run_campaign` raises.
     """
-    console = console if console is not None else Console()
+    console = console if console is not None else plain_console()
     directory = RunDirectory.open(run_dir)
     with directory.lock():  # no search goes on meanwhile
         chosen = choose(directory, configuration)

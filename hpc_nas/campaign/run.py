@@ -37,6 +37,7 @@ from hpc_nas.campaign.stop import StopRequest, stop_on_signals
 from hpc_nas.campaign.view import make_view
 from hpc_nas.campaign.warm_start import earlier_events
 from hpc_nas.configuration import Configuration
+from hpc_nas.console import plain_console
 from hpc_nas.errors import HpcNasError
 from hpc_nas.group.connection import ServerKeys, new_keys
 from hpc_nas.platforms.addresses import interface_addresses
@@ -86,7 +87,7 @@ def run_campaign(
     RecordError when the disk fails while running. A signal (`stop.SIGNALS`) or the end of the allocation stops it in
     order; what was flushed is kept.
     """
-    console = console if console is not None else Console()
+    console = console if console is not None else plain_console()
     resumed = expects_campaign(run_dir, opening)
     if opening is Opening.AUTO and resumed and is_complete(RunDirectory.open(run_dir), configuration):
         return CampaignResult(

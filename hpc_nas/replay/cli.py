@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from hpc_nas.console import plain_console
 
 if TYPE_CHECKING:
     from hpc_nas.records.curve_set import CurveSet
@@ -36,10 +37,14 @@ def replay(
     trainers: Annotated[int, typer.Option(min=1, help="how many candidates train at a time")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the random orders")] = 0,
     max_epochs: Annotated[
-        float, typer.Option(help="full budget; default: the last epoch recorded")
+        float, typer.Option(show_default=False, help="full budget; default: the last epoch recorded")
     ] = math.nan,
     chance_accuracy: Annotated[
-        float, typer.Option(help="largest class's share of the validation set, percent; default: as recorded")
+        float,
+        typer.Option(
+            show_default=False,
+            help="largest class's share of the validation set, percent; default: as recorded",
+        ),
     ] = math.nan,
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME", help="only this set; repeatable")
@@ -63,7 +68,7 @@ def replay(
     from hpc_nas.replay import command, output
 
     if show_list:
-        Console().print(output.preset_table(estimator.presets()))
+        plain_console().print(output.preset_table(estimator.presets()))
         return
     request = command.Request(
         paths=tuple(paths or ()),
@@ -77,11 +82,11 @@ def replay(
         seed=seed,
         num_processes=processes,
     )
-    comparison = command.replay(request, console=Console(stderr=True))
+    comparison = command.replay(request, console=plain_console(stderr=True))
     if json_path == Path("-"):
         print(output.comparison_json(comparison, per_candidate=per_candidate))
     else:
-        Console().print(output.comparison_tables(comparison))
+        plain_console().print(output.comparison_tables(comparison))
         if json_path is not None:
             command.write_json(comparison, json_path, per_candidate=per_candidate)
     if plot is not None:

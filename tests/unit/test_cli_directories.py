@@ -141,3 +141,21 @@ def test_campaign_without_any_candidate_yet_is_shown(tmp_path: Path, name: str) 
     assert done.code == 0, done.err
     assert "campaign campaign" in done.out
     assert "40 candidates asked for; running, or was killed" in done.out
+
+
+@pytest.mark.parametrize("name", ["status", "report"])
+def test_what_looks_like_markup_in_a_record_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
+    directory = started_run(tmp_path / "[bold] :smile: run", Configuration())
+    directory.create_group_dir(0)
+    directory.rank_file_path(0, 0).write_text("no HDF5")
+    done = invoke(name, directory.path, *(["--output", tmp_path / "[red]"] if name == "report" else []))
+    assert done.code == 0, done.err
+    assert "[bold]" in done.out
+    assert ":smile:" in done.out
+    assert name == "status" or f"wrote {tmp_path}/[red]/timeline.png" in done.out
+
+
+def test_campaign_in_a_directory_that_looks_like_markup_is_named_as_it_is(tmp_path: Path) -> None:
+    settings = ("--set", "platform.mpiexec=nonexistent", "--run-dir", "[bold]run[/]")
+    done = invoke("run", write_campaign(tmp_path / "c.toml"), *settings)
+    assert done.out == "campaign campaign in [bold]run[/]\n"

@@ -111,7 +111,7 @@ def test_timeline_says_how_busy_trainers_were_in_all_and_once_they_had_begun() -
         ],
     )
     figure = draw_timeline(record, summarize(record))
-    title = figure.axes[0].get_title(loc="left")
+    title = "".join(figure.axes[0].get_title(loc=place) for place in ("left", "center"))
     assert title.endswith(", busy 50.0 %, 90.0 % from the first batch on")
 
 
