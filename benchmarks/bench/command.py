@@ -29,10 +29,9 @@ class NotMeasured(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Where run directories go, and where lasting results go."""
+    """Where run directories go."""
 
     runs_dir: Path
-    output_dir: Path
 
     def new_run_dir(self, name: str) -> Path:
         """A directory name that is not taken."""
@@ -147,7 +146,7 @@ class Run(Generic[_Results]):
             runs_dir = self.options.work or Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="hpc-nas-bench-"))
             )
-            yield Workspace(runs_dir=runs_dir.absolute(), output_dir=self.output)
+            yield Workspace(runs_dir=runs_dir.absolute())
 
     def end(self, report: Path) -> int:
         """The exit code: 1 if something could not be measured."""

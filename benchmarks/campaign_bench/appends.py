@@ -38,11 +38,13 @@ def measure_appends(workspace: Workspace, *, rows: int, spaced_rows: int, repeat
 
 def _append(path: Path, *, rows: int, work_s: float) -> Spread:
     durations, scratch = np.empty(rows), np.ones(WORK_BYTES // 8)
+    observed = np.ones((), OBSERVATION)
     with RowFileWriter(
         path, tables={"observations": OBSERVATION}, attributes={"kind": "benchmark"}
     ) as writer:
         for index in range(rows):
-            row = (index // 40, 0, 0.5 * (1 + index % 40), 90.0, 0.3, 91.0, 0.2, 0.01, 0.5, 0.1, time.time())
+            observed["candidate"], observed["epoch"] = index // 40, 0.5 * (1 + index % 40)
+            row = observed.item()
             _work(scratch, until=time.perf_counter() + work_s)
             started = time.perf_counter()
             writer.append("observations", row)

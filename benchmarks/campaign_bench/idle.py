@@ -11,10 +11,11 @@ import psutil
 
 from benchmarks.bench.command import Workspace
 from benchmarks.campaign_bench.values import Idle, IdleWindow
-from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
+from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.configuration import load_configuration
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
+from hpc_nas.platforms.addresses import LOOPBACK
 from hpc_nas.platforms.supervisor import GroupExit, run_group
 from hpc_nas.records.run_directory import RunDirectory
 

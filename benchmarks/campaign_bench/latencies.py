@@ -22,19 +22,7 @@ from hpc_nas.report.summary import summarize
 from hpc_nas.values import State
 
 Durations = dict[str, NDArray[np.float64]]
-_PARTS = (
-    "batch_s",
-    "decided_to_left_s",
-    "beyond_batch_s",
-    "decided_to_sent_s",
-    "sent_to_seen_s",
-    "seen_to_left_s",
-    "handover_s",
-    "left_to_received_s",
-    "received_to_first_batch_s",
-    "read_lag_s",
-    "fit_s",
-)
+_PARTS = [name for name, field in CampaignLatencies.model_fields.items() if field.annotation is Spread]
 
 
 def measure_latencies(

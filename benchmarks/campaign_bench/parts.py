@@ -69,7 +69,6 @@ def _digits(settings: dict[str, Setting], *, repeats: int) -> Part:
         file="digits.toml",
         settings=settings,
         repeats=repeats,
-        curve_file="curves_digits_random_cnn.npz",
     )
 
 
@@ -79,7 +78,6 @@ def _fashion(settings: dict[str, Setting], *, repeats: int) -> Part:
         "data": "fashion_mnist",
         "file": "fashion_mnist.toml",
         "repeats": repeats,
-        "curve_file": "curves_fashion_mnist_2000_random_cnn.npz",
     }
     directory = data_dir() / "fashion_mnist"
     reason = f"no Fashion-MNIST files; set {DATA_VARIABLE} to a directory that holds fashion_mnist/"

@@ -124,6 +124,4 @@ def _conditions(results: CampaignResults) -> list[str]:
 
 
 def _settings(configuration: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value}" for name, value in configuration.items() if name != "curve_file" and value != {}
-    )
+    return ", ".join(f"{name}={value}" for name, value in configuration.items() if value != {})

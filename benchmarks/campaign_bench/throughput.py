@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,18 +12,11 @@ from benchmarks.bench.values import Spread
 from benchmarks.campaign_bench.comparison import compare_curves, compare_estimates, compare_stops
 from benchmarks.campaign_bench.values import Contender, Run, Throughput
 from hpc_nas.records.archive import CampaignRecord
-from hpc_nas.report.rows import curves, texts
+from hpc_nas.report.rows import texts
 from hpc_nas.report.summary import summarize
 
 STOPPING = ("peng4nn", "menndl")
 TRUTH = "observe"
-MAX_BYTES = 2_000_000
-_CURVE_FIELDS = {
-    "val_acc": "val_accuracy",
-    "val_loss": "val_loss",
-    "train_loss": "train_loss",
-    "train_acc": "train_accuracy",
-}
 
 
 def measure_throughput(
@@ -35,11 +26,9 @@ def measure_throughput(
     file: str,
     settings: dict[str, Setting],
     repeats: int,
-    curve_file: str,
 ) -> Throughput:
     """The observing campaign once, the stopping ones `repeats` times in turn; `data` names them."""
     full = _campaign(workspace, data=data, file=file, settings=settings, preset="peng4nn", mode="observe")
-    _save_curves(full, workspace.output_dir / curve_file)
     stopped: dict[str, list[CampaignRecord]] = {preset: [] for preset in STOPPING}
     for _ in range(repeats):
         for preset in STOPPING:
@@ -57,7 +46,6 @@ def measure_throughput(
             for preset, records in stopped.items()
         ),
         stops=tuple(compare_stops(record, truth=full) for record in stopped["peng4nn"]),
-        curve_file=curve_file,
     )
 
 
@@ -103,40 +91,3 @@ def _run(record: CampaignRecord, *, label: str) -> Run:
         fit_s=Spread.of(record.forecasts["fit_s"]),
         left_s=tuple(round(float(value), 3) for value in left),
     )
-
-
-def _save_curves(record: CampaignRecord, path: Path) -> Path:
-    """Keep the full learning curves for replay of rules that are not written yet; returns the path.
-
-    One row per candidate, NaN after its end, float32. Keys: epochs [E]; val_acc, val_loss, train_loss, train_acc
-    [n, E]; learning_rate (of the first observation), num_parameters, number [n].
-
-    Raises ValueError for a file of 2 MB or more: it is meant to be committed.
-    """
-    rows = curves(record)
-    numbers = record.candidates["number"]
-    epochs = np.unique(np.concatenate([part["epoch"] for part in rows.values()]))
-    table: dict[str, Any] = {
-        key: np.full((len(numbers), len(epochs)), np.nan, dtype=np.float32) for key in _CURVE_FIELDS
-    }
-    learning_rate = np.full(len(numbers), np.nan)
-    for index, number in enumerate(numbers.tolist()):
-        part = rows.get(number)
-        if part is None:
-            continue  # failed before its first validation
-        columns = np.searchsorted(epochs, part["epoch"])
-        for key, field in _CURVE_FIELDS.items():
-            table[key][index, columns] = part[field]
-        learning_rate[index] = part["learning_rate"][0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        num_parameters=record.candidates["num_parameters"],
-        number=numbers,
-        **table,
-    )
-    if (size := path.stat().st_size) >= MAX_BYTES:
-        raise ValueError(f"{path}: {size} bytes, at most {MAX_BYTES} are meant to be kept in the repository")
-    return path

@@ -135,7 +135,6 @@ class Throughput(Value):
     truth: Run
     contenders: tuple[Contender, ...]
     stops: tuple[StopCheck, ...]  # of peng4nn's runs
-    curve_file: str
 
 
 class Entry(Value):

@@ -187,7 +187,7 @@ def _shares(found: list[Share], *, names: list[str]) -> list[str]:
 
 
 def _seconds_of(share: Share, *parts: str) -> float:
-    return sum(share.allocation_s * getattr(share, part) / 100 for part in parts)
+    return float(sum(share.allocation_s * getattr(share, part) / 100 for part in parts))
 
 
 def _trainer_s(found: tuple[Share, ...]) -> str:

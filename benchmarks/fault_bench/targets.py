@@ -24,7 +24,9 @@ class Targets:
 
 def find_targets(run_dir: Path) -> Targets:
     """All that run now."""
-    trainers, estimators, launches, pools = [], [], [], []
+    trainers: list[tuple[int, int]] = []
+    estimators: list[tuple[int, int]] = []
+    launches, pools = [], []
     for process in psutil.process_iter(["cmdline", "environ", "ppid"]):
         parts = process.info["cmdline"] or []
         line = " ".join(parts)

@@ -141,8 +141,6 @@ class FaultResults(Results):
     chain: Chain | None = None
     utilisation: Utilisation | None = None
 
-    def with_part(
-        self, name: str, found: Storm | Chain | Utilisation, conditions: Conditions
-    ) -> FaultResults:
+    def with_part(self, name: str, found: Value, conditions: Conditions) -> FaultResults:
         """A copy with this part measured, so far."""
         return self.changed(**{name: found}, conditions={**self.conditions, name: conditions})

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tools.ledger_events import count, events
 from tools.slurm_cluster.cluster import ENDED, Cluster, ClusterError
@@ -127,7 +128,7 @@ class JobCampaign:
         """How often an event stands in the ledger."""
         return count(self.run_dir, event)
 
-    def events(self, *names: str) -> list[dict]:
+    def events(self, *names: str) -> list[dict[str, Any]]:
         """The ledger's events of these kinds, so far."""
         return [event for event in events(self.run_dir) if not names or event["event"] in names]
 

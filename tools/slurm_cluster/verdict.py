@@ -45,7 +45,7 @@ class Witness:
     def save(self, path: Path) -> None:
         """Keep what was seen, for one who goes on later."""
         arrays = {f"{g}-{r}": np.frombuffer(rows, dtype=np.uint8) for (g, r), rows in self.seen.items()}
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # its names are none of its options
 
     def restore(self, path: Path) -> None:
         """Go on with what was kept there; nothing is no error."""
