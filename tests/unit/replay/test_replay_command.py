@@ -47,7 +47,11 @@ def test_a_rule_of_ones_own_is_replayed(curve_file: Path) -> None:
         "from estimator.rules import IEpoch\n\n"
         "def my_rule(training, *, epochs=2.0):\n    return IEpoch(epochs=epochs)\n"
     )
-    names = (f"{curve_file.parent}/my_rules.py:my_rule", "i-epoch:epochs=2", "../my_rules.py:my_rule:epochs=1")
+    names = (
+        f"{curve_file.parent}/my_rules.py:my_rule",
+        "i-epoch:epochs=2",
+        "../my_rules.py:my_rule:epochs=1",
+    )
     done = invoke("replay", curve_file, *(word for name in names for word in ("--rule", name)), "--json", "-")
     assert done.code == 0, done.err
     figures = json.loads(done.out)["sets"]["nets"]
