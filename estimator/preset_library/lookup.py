@@ -121,8 +121,8 @@ def _build_named(name: str, settings: dict[str, Setting], training: Training) ->
 def _combine(members: Sequence[Preset], *, combination: Combination, name: str) -> Preset:
     """Stop when any or all of the members do; each keeps its forecaster.
 
-    A candidate that is trained to the end is worth what the first member says. Raises ValueError for a
-    member that pauses: its promotion could not know what the others decided.
+    The first member's conclusion holds for candidates that are trained to the end. Raises ValueError for a member that
+    pauses: its promotion could not know what the others decided.
     """
     for member in members:
         _refuse_pauses(member)
