@@ -21,12 +21,12 @@ LOWEST_CHANCE = 5.0
 class Engine:
     """Watches one candidate (one attempt of it) while it trains; deterministic, one forecast per observation.
 
-    The first decision to stop is final and stays in `decision`. A candidate may be trained on all the same
-    (to know the truth): then each further observation is still forecast, and answered with that decision and
-    its own forecast. After a decision to pause, `observe` may be called again: the candidate has been resumed.
+    The first decision to stop is final and stays in `decision`. Training may continue nevertheless (to know the
+    truth): then each further observation is still forecast, and answered with that decision and its own forecast.
+    After a decision to pause, `observe` may be called again: the candidate has been resumed.
 
     Engines of one population share a `history` and give each candidate a number of its own. The engine tells
-    the history what it observes and how its candidate ends; it decides with the history as it is before.
+    the history what it observes and how its candidate ends; it decides with the history as it was before that.
     `audited` says that this candidate was chosen at random to be trained to the end whatever is decided.
     """
 
@@ -77,8 +77,8 @@ class Engine:
     ) -> Decision:
         """Take one observation (accuracies in percent, NaN where not measured), and decide.
 
-        At and after `max_epochs` it never decides to stop: training ends there by itself, and `conclude` says
-        what came of it. Raises InvalidObservation, and takes nothing, if the observation can't be one.
+        At and after `max_epochs` it never decides to stop: training ends there anyway, and `conclude` says what
+        came of it. Raises InvalidObservation, and takes nothing, if the observation can't be one.
         """
         observed = Observed(
             candidate=self._candidate,
@@ -125,7 +125,7 @@ class Engine:
         )
 
     def conclude(self) -> Estimate:
-        """What this candidate is worth if it was trained to the end, whatever was decided on the way.
+        """The accuracy of a candidate that was trained to the end, whatever was decided on the way.
 
         Raises ValueError before the first observation.
         """
@@ -160,7 +160,7 @@ class Engine:
         return replace(decision, version=version)
 
     def _standing_after(self, decision: Decision, *, first_stop: bool) -> Standing:
-        """How the candidate stands that has just been observed; RUNNING if nothing ends by that."""
+        """The standing of the candidate after this observation; RUNNING if it does not end with it."""
         full = self._preset.max_epochs - SLACK
         if self._curve.last_epoch >= full:
             had_finished = len(self._curve) > 1 and self._curve.epochs[-2] >= full
@@ -170,7 +170,7 @@ class Engine:
         return Standing.PAUSED if decision.pause and not self._audited else Standing.RUNNING
 
     def _refuse_fractions(self, val_accuracy: float, *, epoch: float) -> None:
-        """Three accuracies in a row that nobody who guesses would have, and none above 1."""
+        """Refuse three accuracies in a row that are above 0, at most 1, and lower than guessing would give."""
         chance = self._preset.chance_accuracy
         if len(self._curve) != FRACTIONS_IN_A_ROW - 1 or not chance >= LOWEST_CHANCE:
             return

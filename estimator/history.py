@@ -35,14 +35,14 @@ _T = TypeVar("_T")
 
 
 class Standing(StrEnum):
-    """How a candidate stands. Trained on are those that run; a paused one may be."""
+    """The standing of a candidate: running ones are being trained; paused ones may go on later."""
 
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"  # by a decision, before its full budget
     FINISHED = "finished"  # trained to the full budget: its truth is known
     FAILED = "failed"  # it has no accuracy at all
-    LOST = "lost"  # this attempt counts no more; its curve begins again
+    LOST = "lost"  # this attempt no longer counts; its curve begins again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +59,9 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """A candidate has left its trainer, for now (paused, lost) or for good.
+    """A candidate has left its trainer, for now (paused, lost) or finally.
 
-    `audited`: it was chosen at random to be trained to the end whatever was decided, so it is an unbiased sample.
+    `audited`: it was chosen at random to be trained to the end whatever was decided, as an unbiased sample.
     """
 
     candidate: int
@@ -78,7 +78,7 @@ class Resumed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Described:
-    """What a candidate is, known before it is trained: `History.describe` as an event, for who shares a history."""
+    """What a candidate is, known before its training: `History.describe` as an event, for shared histories."""
 
     candidate: int
     features: Numbers
@@ -148,11 +148,11 @@ class History:
         return MappingProxyType(self._members)
 
     def those(self, *standings: Standing) -> list[Member]:
-        """The candidates that stand so, in the order of their first event."""
+        """The candidates with one of these standings, in the order of their first event."""
         return [member for member in self._members.values() if member.standing in standings]
 
     def count(self, standing: Standing) -> int:
-        """How many candidates stand so."""
+        """How many candidates have this standing."""
         return self._counts[standing]
 
     def apply(self, event: Event) -> None:
@@ -194,20 +194,19 @@ class History:
         self._events.append(event)
 
     def observe(self, event: Observed) -> None:
-        """An engine that watches a candidate here says what it saw."""
+        """Take an observation from the engine that watches the candidate."""
         self.apply(event)
 
     def end(self, event: Ended) -> None:
-        """An engine that watches a candidate here says how it left."""
+        """Take from the engine that watches the candidate how it left its trainer."""
         self.apply(event)
 
     def describe(self, candidate: int, features: Numbers) -> None:
         """What is known of a candidate before it is trained: its layers, weights, learning rate, by name.
 
-        This is no event, and the version does not count it: it follows from what the candidate is, so whoever
-        keeps a history and makes it again describes its candidates again, or applies `Described`. Raises
-        ValueError for a value that is not finite, a name that comes twice, and for features that a candidate
-        has not had from the start.
+        This is no event, and the version does not count it, because it follows from what the candidate is: whoever
+        rebuilds a history describes its candidates again, or applies `Described`. Raises ValueError for a value that
+        is not finite, a name that comes twice, and features that differ from the candidate's first ones.
         """
         names = [name for name, _ in features]
         if len(set(names)) < len(names) or not all(math.isfinite(value) for _, value in features):
@@ -236,14 +235,14 @@ class History:
 
 
 _GOES_ON = (Standing.RUNNING, Standing.PAUSED, Standing.LOST)
-"""An observation of a candidate that stands so says that it runs; one of an ended candidate is only noted."""
+"""With one of these standings, an observation makes a candidate running; that of an ended one is only recorded."""
 
 
 class MirroredHistory(History):
     """A copy of a history that is kept elsewhere: engines read it, and only `apply` adds to it."""
 
     def observe(self, event: Observed) -> None:
-        """Nothing: the original will tell, in its own order."""
+        """Nothing: the original history tells it, in its own order."""
 
     def end(self, event: Ended) -> None:
-        """Nothing: the original will tell, in its own order."""
+        """Nothing: the original history tells it, in its own order."""

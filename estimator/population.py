@@ -1,4 +1,4 @@
-"""What one decision may look at beside its own curve: the history, and which of its members is being judged."""
+"""What a decision may look at besides its own curve: the history, and which of its members is being judged."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ class Population:
 
 
 ALONE = Population()
-"""Nobody else is known."""
+"""No other candidate is known."""

@@ -1,4 +1,4 @@
-"""Promotion: which paused candidate is worth the next free trainer, and what the rest is worth in the end."""
+"""Promotions: which paused candidate goes on next, and the estimates of those that are paused in the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Promotion(ABC):
 
     @abstractmethod
     def promote(self, history: History, *, num_new: int) -> int | None:
-        """The paused candidate to train on next, by number; None: rather a new one, or none at all.
+        """The paused candidate that goes on next, by number; None: a new one should begin, or none.
 
         `num_new` candidates could still be started. Asked whenever a trainer is free; if the answer is None,
         nothing new can be started and nothing runs, the search is over.
@@ -50,8 +50,8 @@ class NoPromotion(Promotion):
 class AsynchronousHalving(Promotion):
     """Promote from the highest rung where one of the best `keep` still waits; else begin a new candidate.
 
-    Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), Algorithm 2. Who was
-    promoted counts on in the rung that it came from, so each rung sends `keep` of all that it has seen.
+    Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), Algorithm 2. A
+    promoted candidate still counts in the rung that it came from, so each rung promotes `keep` of all that reached it.
     """
 
     rungs: tuple[Rung, ...]
@@ -78,7 +78,7 @@ class SynchronousHalving(Promotion):
     """Promote the best `keep` of a rung, at least one, once all of its cohort that can reach it are there.
 
     Jamieson and Talwalkar (AISTATS 2016), Algorithm 1; the cohorts of several brackets make Hyperband (Li et
-    al., JMLR 2018, Algorithm 1). While nobody can be promoted, new candidates begin, those of the next
+    al., JMLR 2018, Algorithm 1). While none can be promoted, new candidates begin, those of the next
     cohorts included. A cohort that the search doesn't fill is complete once no new candidate can be started and
     all that were described have come to the rung, or will not come.
     """
@@ -99,7 +99,7 @@ class SynchronousHalving(Promotion):
 
 
 def _promotable(cohort: Cohort, history: History, *, num_new: int) -> int | None:
-    """Who of the cohort goes on next; None while all that could be compared with are not there yet."""
+    """Which candidate of the cohort goes on next; None while others that it is compared with are yet to arrive."""
     rungs = cohort.bracket.rungs
     entrants: Iterable[int] = cohort.numbers
     for index, rung in enumerate(rungs):
@@ -115,10 +115,10 @@ def _promotable(cohort: Cohort, history: History, *, num_new: int) -> int | None
 
 
 def _is_expected(number: int, rung: Rung, history: History, *, num_new: int) -> bool:
-    """Whether this candidate may still come to the rung."""
+    """Whether this candidate may still reach the rung."""
     member = history.members.get(number)
     if member is None:
-        # Described, it is a candidate: nothing of it has been observed yet, but it has a trainer or waits for one.
+        # One that has been described but not observed yet has a trainer, or waits for one.
         return num_new > 0 or bool(history.features_of(number))
     if member.standing in (Standing.RUNNING, Standing.PAUSED):
         return member.curve.last_epoch < rung.epoch - SLACK
@@ -132,13 +132,13 @@ def _ranked_at(rung: Rung, history: History, *, among: Collection[int]) -> list[
 
 
 def _is_paused_below(epoch: float, number: int, history: History) -> bool:
-    """Whether the candidate waits, and has not come as far as `epoch`."""
+    """Whether the candidate is paused and has not reached `epoch`."""
     member = history.members[number]
     return member.standing is Standing.PAUSED and member.curve.last_epoch < epoch - SLACK
 
 
 def _stop_paused(history: History) -> Mapping[int, Decision]:
-    """For all that still wait, the decision to stop: the best accuracy so far, how sure of it unknown."""
+    """For all that are still paused, the decision to stop: the best accuracy so far, with an unknown spread."""
     return {
         member.candidate: _stop(member.curve, version=history.version)
         for member in history.those(Standing.PAUSED)

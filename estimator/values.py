@@ -139,7 +139,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a candidate that was trained to the end is worth: measured, so its spread is 0."""
+    """The accuracy of a candidate that was trained to the end: measured, so its spread is 0."""
 
     value: float
     spread: float

@@ -22,7 +22,7 @@ class Forecaster(ABC):
     def alone(self) -> bool:
         """Whether a forecast rests on the candidate's own curve alone, whatever the population.
 
-        Who looks at the others sets `alone: ClassVar[bool] = False`.
+        One that looks at the others sets `alone: ClassVar[bool] = False`.
         """
         return True
 

@@ -18,7 +18,7 @@ __all__ = ["Preset", "Training"]
 class Preset:
     """What an Engine follows. Build one by name with `preset`, or combine parts of your own.
 
-    `promotion` says which of the candidates that `rule` has paused is worth a free trainer. `chance_accuracy`
+    `promotion` says which of the candidates that `rule` has paused goes on when a trainer is free. `chance_accuracy`
     is the largest class's share of the validation set in percent (NaN: unknown).
     """
 
@@ -32,12 +32,12 @@ class Preset:
 
     @property
     def pauses(self) -> bool:
-        """Whether candidates may be paused, so that whoever trains them must be able to resume them."""
+        """Whether candidates may be paused: then training must be resumable."""
         return not isinstance(self.promotion, NoPromotion)
 
     @property
     def alone(self) -> bool:
-        """Whether a decision rests on the candidate's own curve alone: order and company don't matter then."""
+        """Whether a decision rests on the candidate's own curve alone, whatever the others and their order."""
         return self.forecaster.alone and self.rule.alone and not self.pauses
 
     def __post_init__(self) -> None:

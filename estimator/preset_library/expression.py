@@ -5,21 +5,34 @@
     any(peng4nn, patience:patience_epochs=5)
     all(rungs:fractions=0.1,0.3, median)
     after(4, baker)
+    my_rules.py:my_rule
+    "my rules (new)/my_rules.py:my_rule":patience=4
 
-A value is true, false, a number, a word, several numbers with commas, or text in quotes. This is the syntax only;
-`estimator.preset_library.lookup` knows the names.
+A name is that of a preset, or `FILE.py:FUNCTION` in a user's file; a path that contains one of , ( ) = : or a quote
+stands in (other) quotes. A value is true, false, a number, a word, several numbers with commas, or text in quotes.
+This is the syntax only; `estimator.preset_library.lookup` knows the names.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from estimator.checks import nearest
 
-__all__ = ["Combination", "Combined", "Delayed", "Expression", "Named", "Setting", "parse"]
+__all__ = [
+    "Combination",
+    "Combined",
+    "Delayed",
+    "Expression",
+    "Named",
+    "Setting",
+    "parse",
+    "with_absolute_paths",
+]
 
 Setting: TypeAlias = bool | int | float | str
 AFTER = "after"
@@ -28,6 +41,8 @@ _WORD = re.compile(r"[A-Za-z][\w-]*")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?(?=\s*(,|\)|$))")
 _INTEGER = re.compile(r"[+-]?\d+")
 _BARE = re.compile(r"[^\s,()\"'=]+")
+_FILE = re.compile(r"[^\s,()\"'=:][^,()\"'=:]*\.py:[A-Za-z_]\w*")
+_QUOTED_FILE = re.compile(r"\"[^\"]+\.py:[A-Za-z_]\w*\"|'[^']+\.py:[A-Za-z_]\w*'")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NEXT_SETTING = re.compile(r",\s*(?=[A-Za-z_]\w*\s*=)")
 _NEXT_NUMBER = re.compile(rf",\s*(?={_NUMBER.pattern})")
@@ -45,14 +60,16 @@ class Combination(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Named:
-    """A preset with settings of its own."""
+    """A preset with settings of its own. `is_file`: it is `FILE.py:FUNCTION`, in a user's file."""
 
     name: str
     settings: tuple[tuple[str, Setting], ...] = ()
+    is_file: bool = False
 
     def __str__(self) -> str:
         settings = ",".join(f"{key}={_written(value)}" for key, value in self.settings)
-        return f"{self.name}:{settings}" if settings else self.name
+        name = self.name if not self.is_file or _FILE.fullmatch(self.name) else _quoted(self.name)
+        return f"{name}:{settings}" if settings else name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +106,25 @@ def parse(text: str) -> Expression:
     return expression
 
 
+def with_absolute_paths(text: str) -> str:
+    """The same presets, where each path of a user's file is absolute: it begins at the working directory.
+
+    Text that names no file stays as it is. Raises ValueError where the text says nothing.
+    """
+    return str(_absolute(parse(text))) if ".py:" in text else text
+
+
+def _absolute(expression: Expression) -> Expression:
+    if isinstance(expression, Combined):
+        return replace(expression, members=tuple(_absolute(member) for member in expression.members))
+    if isinstance(expression, Delayed):
+        return replace(expression, member=_absolute(expression.member))
+    if not expression.is_file:
+        return expression
+    path, _, function = expression.name.rpartition(":")
+    return replace(expression, name=f"{Path(path).expanduser().absolute()}:{function}")
+
+
 class _Reader:
     """Recursive descent: one method for each part of the grammar."""
 
@@ -101,6 +137,9 @@ class _Reader:
         return self._after_blanks() == len(self._text)
 
     def expression(self) -> Expression:
+        file = self._take(_QUOTED_FILE)[1:-1] or self._take(_FILE)
+        if file:
+            return Named(name=file, settings=self._settings(), is_file=True)
         word = self._expect(_WORD, "a preset's name")
         combinations = [Combination.ANY.value, Combination.ALL.value, AFTER]
         if not self._take(_OPEN):
@@ -181,6 +220,8 @@ def _written(value: Setting) -> str:
         return str(value).lower()
     if not isinstance(value, str):
         return repr(value)
-    if _BARE.fullmatch(value) and _typed(value) == value:
-        return value
-    return f"'{value}'" if '"' in value else f'"{value}"'
+    return value if _BARE.fullmatch(value) and _typed(value) == value else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if '"' in text else f'"{text}"'

@@ -12,6 +12,7 @@ from estimator.forecasters import Joint
 from estimator.preset_library import adaptive, baselines, peng4nn, probability, rungs
 from estimator.preset_library.base import Preset, Training
 from estimator.preset_library.expression import Combination, Delayed, Expression, Named, Setting, parse
+from estimator.preset_library.user_rule import user_preset
 from estimator.rules import After, AllOf, AnyOf
 
 __all__ = ["preset", "presets"]
@@ -38,6 +39,7 @@ _BUILDERS: dict[str, Callable[..., Preset]] = {
     "adaptive-fast": adaptive.adaptive_fast,
     "adaptive-steady": adaptive.adaptive_steady,
 }
+_RULES = {Combination.ANY: AnyOf, Combination.ALL: AllOf}
 
 
 def preset(
@@ -50,7 +52,8 @@ def preset(
 ) -> Preset:
     """The preset of that name, with its own settings (`docs/estimator.md` lists them).
 
-    `name` may bring settings along, or _combine presets: `peng4nn:window=4`, `any(peng4nn, patience)`.
+    `name` may bring settings along, or combine presets: `peng4nn:window=4`, `any(peng4nn, patience)`; it may also be a
+    function in a user's own file, `my_rules.py:my_rule`, whose path begins at the working directory.
     `max_epochs` is the full budget (e_max), `epochs_per_interval` the epochs between validations (E), and
     `chance_accuracy` the largest class's share of the validation set in percent (NaN: unknown, and no
     candidate is recognised as one that never learns). Raises ValueError for an unknown name or setting, or a
@@ -82,12 +85,13 @@ def _with_settings(expression: Expression, settings: dict[str, Setting]) -> Name
     for key, _ in expression.settings:
         if key in settings:
             raise ValueError(f"preset {expression}: setting {key!r} is given twice")
-    return Named(name=expression.name, settings=(*expression.settings, *settings.items()))
+    return replace(expression, settings=(*expression.settings, *settings.items()))
 
 
 def _build(expression: Expression, training: Training) -> Preset:
     if isinstance(expression, Named):
-        return _build_named(expression.name, dict(expression.settings), training)
+        build = user_preset if expression.is_file else _build_named
+        return build(expression.name, dict(expression.settings), training)
     inner = [expression.member] if isinstance(expression, Delayed) else expression.members
     members, name = [_build(member, training) for member in inner], str(expression)
     try:
@@ -100,7 +104,9 @@ def _build(expression: Expression, training: Training) -> Preset:
 
 def _build_named(name: str, settings: dict[str, Setting], training: Training) -> Preset:
     if name not in _BUILDERS:
-        raise ValueError(f"unknown preset {name!r}{nearest(name, list(_BUILDERS))}")
+        raise ValueError(
+            f"unknown preset {name!r}{nearest(name, list(_BUILDERS))}, or my_rules.py:my_rule for one of your own"
+        )
     builder = _BUILDERS[name]
     known = list(inspect.signature(builder).parameters)[1:]
     for setting in settings:
@@ -112,14 +118,11 @@ def _build_named(name: str, settings: dict[str, Setting], training: Training) ->
         raise ValueError(f"preset {name}: {error}") from error
 
 
-_RULES = {Combination.ANY: AnyOf, Combination.ALL: AllOf}
-
-
 def _combine(members: Sequence[Preset], *, combination: Combination, name: str) -> Preset:
     """Stop when any or all of the members do; each keeps its forecaster.
 
-    A candidate that is trained to the end is worth what the first member says. Raises ValueError for a
-    member that pauses: its promotion could not know what the others decided.
+    The first member's conclusion holds for candidates that are trained to the end. Raises ValueError for a member that
+    pauses: its promotion could not know what the others decided.
     """
     for member in members:
         _refuse_pauses(member)
@@ -143,5 +146,5 @@ def _refuse_pauses(member: Preset) -> None:
     if member.pauses:
         raise ValueError(
             f"{member.name!r} pauses candidates, which a combination can't; "
-            "_combine presets that only stop (rungs and asha do, with form=stopping)"
+            "combine presets that only stop (rungs and asha do, with form=stopping)"
         )

@@ -137,7 +137,7 @@ def peng4nn_fast(
     loss_patience_epochs: float = 5.0,
     never_learn_margin: float = 1.0,
 ) -> Preset:
-    """PEng4NN's rule over our own solver: global optima, no failed fits; its decisions are not all the same."""
+    """PEng4NN's rule over our own solver: global optima, no failed fits; not all decisions are the same."""
     return Preset(
         name="peng4nn-fast",
         max_epochs=training.max_epochs,

@@ -19,7 +19,7 @@ __all__ = ["Form", "asha", "hyperband", "rungs", "successive_halving"]
 class Form(StrEnum):
     """What a rung does with those that are not good enough."""
 
-    STOPPING = "stopping"  # they are stopped for good
+    STOPPING = "stopping"  # they are stopped finally
     PROMOTING = "promoting"  # all are paused, and those that turn out to be good enough are resumed
 
 

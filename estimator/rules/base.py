@@ -27,7 +27,7 @@ class Rule(ABC):
     def alone(self) -> bool:
         """Whether a decision rests on the candidate's own curve and forecasts alone.
 
-        Who looks at the others sets `alone: ClassVar[bool] = False`.
+        One that looks at the others sets `alone: ClassVar[bool] = False`.
         """
         return True
 

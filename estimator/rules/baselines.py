@@ -93,7 +93,7 @@ class Patience(Rule):
 
 
 class Against(StrEnum):
-    """What of the others' curves a candidate's best is compared with."""
+    """Which accuracy of the others a candidate's best is compared with."""
 
     AVERAGE = "average"  # their mean accuracy so far, as Vizier does
     BEST = "best"  # their best accuracy so far
@@ -103,8 +103,8 @@ class Against(StrEnum):
 class MedianStopping(Rule):
     """Stop a candidate whose best accuracy is strictly below the median of the others at the same epoch.
 
-    Counted is who has reached that epoch, whether it still runs or not (Vizier counts ended trials); with
-    fewer than `min_curves` of them, or before `min_epochs`, nobody is stopped.
+    All that have reached that epoch count, running or not (Vizier counts ended trials); with fewer than `min_curves`
+    of them, or before `min_epochs`, none is stopped.
     """
 
     min_epochs: float = 1.0
@@ -124,7 +124,7 @@ class MedianStopping(Rule):
         reached.pop(population.candidate, None)
         if len(reached) < self.min_curves:
             return go(forecast)
-        middle = median(getattr(progress, self.against) for progress in reached.values())
+        middle = median(getattr(accuracies, self.against) for accuracies in reached.values())
         numbers = (("median", middle), ("num_curves", float(len(reached))))
         if curve.best_accuracy >= middle:
             return go(forecast, numbers=numbers)

@@ -30,7 +30,7 @@ class NeverLearn:
     """No better than guessing the largest class, give or take `margin` points (PEng4NN, section III-C1).
 
     `chance_accuracy` is that class's share of the validation set, percent; NaN where unknown: then no
-    forecast is a never-learn forecast. Judged is the curve at the full budget, not its asymptote, which on a
+    forecast is a never-learn forecast. The curve at the full budget is judged, not its asymptote, which on a
     flat curve lies one point too high (docs/decisions/0002).
     """
 

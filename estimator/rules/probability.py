@@ -77,7 +77,7 @@ def _require_checkpoints(checkpoints: Sequence[float]) -> None:
 class PredictiveTermination(Rule):
     """Stop at a checkpoint if P(final accuracy > best seen in the population) < `probability` (section 4).
 
-    A checkpoint is the first observation at or after that share of `max_epochs`. While nobody else has been
+    A checkpoint is the first observation at or after that share of `max_epochs`. While no other has been
     observed, and where a forecast has no spread, all go on; so does a candidate that has itself reached the best.
     """
 

@@ -1,6 +1,6 @@
 """Rules of successive halving: at a rung, only the best of the candidates that have reached it go on.
 
-`Rungs` stops the others for good. `PauseAtRungs` pauses all; `estimator.promotions` says which go on.
+`Rungs` stops the others finally. `PauseAtRungs` pauses all; `estimator.promotions` says which go on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Rung:
             raise ValueError(f"keep = {self.keep!r} is a share, above 0 and at most 1")
 
     def num_kept(self, num_reached: int) -> int:
-        """How many of so many go on, rounded down."""
+        """How many go on of those that have reached it, rounded down."""
         return int(self.keep * num_reached + SLACK)
 
 
@@ -43,7 +43,7 @@ class Rungs(Rule):
     """Stop a candidate that is not among the best `keep` of all that have reached the rung, itself included.
 
     It is judged once at each rung, at its first observation there, against those that came before it. While
-    they are so few that less than one would be kept, all go on; so does whoever ties with the last that is
+    they are so few that less than one would be kept, all go on; so does one that ties with the last that is
     kept. Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020), describe the form that
     promotes; where candidates can't be resumed, this one is used (Syne Tune's documentation has both).
     """

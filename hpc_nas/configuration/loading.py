@@ -168,9 +168,21 @@ def _resolve_paths(tables: _Tables) -> None:
         if isinstance(value, str) and (key == "data_dir" or _is_path(value)):
             location, colon, function = value.partition(":")
             tables[table][key] = expand_path(location, where=f"[{table}]: {key}") + colon + function
+    _resolve_preset(tables.get("estimator", {}))
     section = tables.get("search", {})
     if isinstance(names := section.get("warm_start"), list) and all(isinstance(name, str) for name in names):
         section["warm_start"] = [expand_path(name, where="[search]: warm_start") for name in names]
+
+
+def _resolve_preset(section: dict[str, Any]) -> None:
+    """The same for files of a user's own rules, which may be members of combinations."""
+    if isinstance(text := section.get("preset"), str) and ".py:" in text:
+        from estimator.preset_library.expression import with_absolute_paths  # loads SciPy
+
+        try:
+            section["preset"] = with_absolute_paths(text)
+        except ValueError as error:
+            raise ConfigurationError(f"[estimator]: {error}") from error
 
 
 def _is_path(value: str) -> bool:

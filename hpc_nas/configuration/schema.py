@@ -65,7 +65,9 @@ class EstimatorSection(Section):
     """The estimator preset, its settings, and whether its decisions are carried out."""
 
     preset: str = Field(
-        default="peng4nn", description="in a file, the default is the strategy's own preset where it has one"
+        default="peng4nn",
+        description="a name, a combination, or my_rules.py:my_rule; "
+        "in a file, the default is the strategy's own preset where it has one",
     )
     mode: Mode = Field(default=Mode.STOP, strict=False)
     audit_share: float = Field(

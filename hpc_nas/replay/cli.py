@@ -32,7 +32,11 @@ def replay(
     ] = None,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="NAME[:key=value,...]", help="a preset with its settings; repeatable"),
+        typer.Option(
+            "--rule",
+            metavar="NAME[:key=value,...]",
+            help="a preset with its settings, or FILE.py:FUNCTION; repeatable",
+        ),
     ] = None,
     orders: Annotated[
         int,

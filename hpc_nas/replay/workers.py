@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from threadpoolctl import threadpool_limits
 
+from estimator.user_file import load_files, loaded_files
 from hpc_nas.errors import LaunchError
 from hpc_nas.interpreter import safe_children
 from hpc_nas.replay.values import Replay
@@ -71,7 +72,12 @@ def _do_in_processes(
     num_processes: int,
     advance: Advance,
 ) -> None:
-    pool = ProcessPoolExecutor(max_workers=num_processes, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        max_workers=num_processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=load_files,  # presets of a user's own file are objects of classes that it defines
+        initargs=(loaded_files(),),
+    )
     try:
         running: dict[Future[Mapping[Part, Replay]], int] = {
             pool.submit(_do, pieces[index]): index for index in todo

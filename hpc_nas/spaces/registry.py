@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 
+from estimator.user_file import callables_of, load_file
 from hpc_nas.configuration import SpaceSection
 from hpc_nas.configuration.nearest import nearest
 from hpc_nas.configuration.paths import expand_path
@@ -63,38 +60,15 @@ def load_space(section: SpaceSection) -> Space:
 
 
 def _user_function(path: Path, name: str) -> SpaceFunction:
-    module = _user_module(path)
-    function = getattr(module, name, None)
-    if function is None or not callable(function):
-        own = [key for key, value in vars(module).items() if _defined_in(value, module)]
-        raise SpaceError(f"[space]: {path} has no function {name!r}{nearest(name, own)}")
-    return function  # type: ignore[no-any-return]
-
-
-def _defined_in(value: object, module: ModuleType) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
-
-
-def _user_module(path: Path) -> ModuleType:
-    """Run a user's file as a module of its own name, so that a `random.py` of theirs hides nobody's."""
     try:
         path = Path(expand_path(str(path), where="[space]: name"))
     except ConfigurationError as error:
         raise SpaceError(str(error)) from error
-    if not path.is_file():
-        raise SpaceError(f"[space]: {path}: no such file")
-    name = f"hpc_nas_user_space_{sha256(str(path).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise SpaceError(f"[space]: {path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and annotations of the file look themselves up there
-    # Last, so that it finds what lies beside it, and hides nothing: a neighbour called `random` is not imported.
-    if (beside := str(path.parent)) not in sys.path:
-        sys.path.append(beside)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise SpaceError(f"[space]: {path}: raised {type(error).__name__}: {error}") from error
-    return module
+        module = load_file(path)
+    except ValueError as error:
+        raise SpaceError(f"[space]: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise SpaceError(f"[space]: {path} has no function {name!r}{nearest(name, callables_of(module))}")
+    return function  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ from estimator.values import Forecast
 __all__ = ["BayesianNetwork"]
 
 GROWTH = 1.2
-"""The network is trained again when there are so many times the finished curves."""
+"""The network is trained again when the number of finished curves has grown by this factor."""
 
 CUTS = (0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75)
 """Shares of its training at which each finished curve is cut to learn what came later."""

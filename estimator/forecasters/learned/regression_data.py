@@ -13,12 +13,12 @@ from estimator.values import Numbers
 __all__ = ["RegressionData", "common_names", "curve_row", "observed_epochs", "regression_data"]
 
 MOST_POINTS = 400
-"""Of one curve: three features each, and a fit takes as long as there are features."""
+"""Of one curve: each gives three features, and the time of a fit grows with their number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegressionData:
-    """n finished curves as seen at some epochs: their features, [n, k], and what came of them, percent, [n]."""
+    """n finished curves as seen at some epochs: their features, [n, k], and their best accuracies, percent, [n]."""
 
     features: Array
     accuracies: Array
@@ -55,7 +55,7 @@ def curve_row(curve: Curve, *, described: Numbers = (), names: Sequence[str] = (
 
 
 def common_names(described: Sequence[Numbers]) -> tuple[str, ...]:
-    """The names that all are described by, in the order of the first."""
+    """The names by which all are described, in the order of the first."""
     if not described:
         return ()
     shared = set.intersection(*({name for name, _ in features} for features in described))

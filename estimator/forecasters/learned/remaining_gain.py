@@ -1,4 +1,4 @@
-"""Forecaster: the remaining gain, learned from finished curves of the same search (docs/science.md)."""
+"""Forecaster: the remaining gain (docs/science.md, "Learning from finished curves")."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from estimator.curve import Array
 __all__ = ["Ridge"]
 
 CLIP = 4.0
-"""Features are used as if no candidate were further than so many standard deviations from those learned from."""
+"""Standardised features are clipped to this many standard deviations."""
 
 FLAT = 1e-9
 """A feature with a smaller standard deviation says nothing."""
@@ -21,7 +21,7 @@ BANDWIDTH = 0.3
 """Width of the kernel that averages residuals, in standard deviations of the forecasts."""
 
 EVERYWHERE = 0.02
-"""Weight of a residual from far away: where nobody is near, the spread is that of all."""
+"""Weight of a residual from far away: where none is near, the spread is that of all."""
 
 NORMAL_OVER_ABSOLUTE = 1.2533141373155003
 """A normal distribution's standard deviation, in mean absolute deviations."""

@@ -34,7 +34,7 @@ __all__ = ["NUM_FOLDS", "SequentialModel", "SequentialRegression", "fit_length"]
 NUM_FOLDS = 5
 
 GROWTH = 1.2
-"""A regression is fitted again when there are so many times the finished curves."""
+"""A regression is fitted again when the number of finished curves has grown by this factor."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,7 +38,7 @@ class RankedSignal(Forecaster):
     The others count as they were at this candidate's epoch, whatever became of them. The sum of losses is
     taken over epochs, so that it does not depend on how often was validated. The value is of the scale of
     accuracies, but coarse while few are known, and it may be below the candidate's own best; its spread is
-    not known. Where the candidate has an observation without a training loss, or nobody else has one, it is
+    not known. Where the candidate has an observation without a training loss, or no other has one, it is
     the best so far.
     """
 
@@ -86,7 +86,7 @@ class _RunningTotals:
         return cls(curve=curve, length=len(curve), epochs=curve.epochs, best=best, losses=losses)
 
     def at(self, epoch: float) -> tuple[float, float] | None:
-        """Best accuracy and sum of losses up to `epoch`; None if it has not come as far, or begins later."""
+        """Best accuracy and sum of losses up to `epoch`; None if the curve ends before, or begins after it."""
         index = bisect_right(self.epochs, epoch + SLACK) - 1
         if index < 0 or self.epochs[-1] < epoch - SLACK:
             return None

@@ -3,7 +3,7 @@
 The idea is Domhan et al.'s (IJCAI 2015); the integral is a sum instead of a Markov chain. On a grid of shapes
 (`families`) and noise levels, the accuracies at the first observation and at the full budget are linear
 parameters with normal priors: evidence, mean and variance have closed forms. Weights are evidence times the
-probability that the accuracy stays below 100. Three things make the intervals honest: the noise is taken to be
+probability that the accuracy stays below 100. Three things calibrate the intervals: the noise is taken to be
 larger than what neighbouring observations show, because it stands for the families' misfit as well; residuals
 of a curve that fits badly are alike, so n observations count as fewer; and with some probability the curve does
 what no family knows: mostly nothing more, now and then a late jump anywhere up to 100.
@@ -36,22 +36,22 @@ LONGEST = 64
 NOISES = np.geomspace(1.0, 8.0, 5)
 TYPICAL_NOISE, NOISE_SPREAD = 2.8, 0.4
 """Standard deviation of an observation, points: the grid, and its log-normal prior."""
-LIKENESS = 0.025
-"""Correlation of residuals: n observations count as n / (1 + (n - 1) LIKENESS)."""
+RESIDUAL_CORRELATION = 0.025
+"""n observations count as n / (1 + (n - 1) RESIDUAL_CORRELATION)."""
 EXPECTED_SHARE, SHARE_SPREAD = 0.96, 0.84
 """Prior of the gain to come, as a share of what is left to 100 times the room: mean, standard deviation."""
 START_SPREAD = 8.0
 """Standard deviation of the first accuracy about what was observed, points."""
 ROOM_POWER = 0.33
 """The room for gains falls with the share s of the budget that is spent: 1 - s**power."""
-STRANGE, STRANGE_POWER = 0.09, 0.045
-"""Probability of what no family knows, times the room; its gain is less than a share s of what is left with
-probability s**power."""
+UNMODELLED, UNMODELLED_POWER = 0.09, 0.045
+"""Probability of a curve that no family describes, times the room; with probability s**power its gain is less than a
+share s of what is left."""
 END_NOISE = 0.5
 """How much of the noise the final accuracy has."""
 
 LEAST_WEIGHT, MOST_KEPT = 1e-3, 200
-"""Components that the distribution is drawn from: those with this share of the largest weight, at most so many."""
+"""Components of the distribution: those with at least this share of the largest weight, and at most this many."""
 STEPS = np.linspace(0.0, 1.0, 65) ** 2
 """Where the distribution is evaluated, between the best so far (0) and 100 (1)."""
 
@@ -79,8 +79,8 @@ def final_accuracy(
     design = design_of(families, x, end=max_epochs)
     weight, mean, deviation = _components(design, thinned[0], best=best, room=room)
     below = _distribution(weight, mean, deviation, grid=best + left * STEPS)
-    strange = STRANGE * room
-    return _summary((1.0 - strange) * below + strange * STEPS**STRANGE_POWER, best=best, left=left)
+    unmodelled = UNMODELLED * room
+    return _summary((1.0 - unmodelled) * below + unmodelled * STEPS**UNMODELLED_POWER, best=best, left=left)
 
 
 def _components(design: Design, accuracies: Array, *, best: float, room: float) -> tuple[Array, Array, Array]:
@@ -92,7 +92,7 @@ def _components(design: Design, accuracies: Array, *, best: float, room: float) 
     initial = np.einsum("jn,jn->j", residual, design.initial)[:, None]
     squares = np.einsum("jn,jn->j", residual, residual)[:, None]
     num_points = len(accuracies)
-    counted = num_points / (1.0 + (num_points - 1) * LIKENESS)
+    counted = num_points / (1.0 + (num_points - 1) * RESIDUAL_CORRELATION)
     precision = counted / num_points / NOISES**2
     # the normal equations of (end, start) less their prior means, [J, noises]
     ends = design.final_squares[:, None] * precision + (SHARE_SPREAD * left * room + 0.3) ** -2.0

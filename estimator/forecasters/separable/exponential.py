@@ -28,7 +28,7 @@ class SeparableExponential(Forecaster):
     """The fitted curve's forecast; spread and interval by a posterior over exponentials.
 
     x is `epoch / epochs_per_interval`. The spread is that of the best accuracy at the full budget about the
-    forecast, so it says how far off an asymptote that nobody has seen yet may be. The delta method of
+    forecast, so it says how far off an asymptote may be that lies beyond the observations. The delta method of
     `Exponential` knows nothing where the curve is flat or has three points; this one always does.
     """
 

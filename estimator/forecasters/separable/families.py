@@ -29,7 +29,7 @@ DESIGNS_KEPT = 32
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
     """A family of rising curves. `shape(t, theta)` is given t [1, n] and one column of shape [J, 1] per axis of
-    the grid, and returns [J, n]. Without `has_offset` the curve is `gain * shape`, and begins at nought.
+    the grid, and returns [J, n]. Without `has_offset` the curve is `gain * shape`, and begins at 0.
     """
 
     name: str
@@ -72,7 +72,7 @@ _ALL = (
     ),
     Family(
         name="log_power",
-        formula="a / (1 + (x / b)**-c), Hill's curve from nought",
+        formula="a / (1 + (x / b)**-c), Hill's curve from 0",
         shape=lambda t, b, c: 1.0 / (1.0 + (t / b) ** -c),
         axes=(_PLACES, (0.5, 0.8, 1.2, 1.8, 2.7, 4.0)),
         has_offset=False,

@@ -14,7 +14,7 @@ __all__ = ["RateGrid", "averaged", "best_on_grid", "rate_grid"]
 NUM_FLAT, NUM_CURVED = 7, 57
 """Rates of the grid on which the curve is all but a straight line, and of the rest."""
 FLATTEST, CURVED, STEEPEST = 1e-6, 0.02, 40.0
-"""Rate times the range of x, from a rise that nobody can see to where lines begin to bend; rate times the least
+"""Rate times the range of x, from a rise that can't be seen to where lines begin to bend; rate times the least
 step of x, where nothing is left of the exponential at the second observation."""
 GRID_ROWS = 64
 

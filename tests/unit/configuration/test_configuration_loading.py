@@ -299,6 +299,12 @@ def test_file_that_cant_be_read_is_named(tmp_path: Path, make: object) -> None:
         ("space.name=mine.py:space", "{here}/mine.py:space"),
         ("space.name=random-cnn", "random-cnn"),
         ("data.name=/abs/mine.npz", "/abs/mine.npz"),
+        ("estimator.preset=mine.py:rule", "{here}/mine.py:rule"),
+        ("estimator.preset=mine.py:rule:top=0.2,words=a", "{here}/mine.py:rule:top=0.2,words=a"),
+        ("estimator.preset=any(peng4nn, mine.py:rule)", "any(peng4nn, {here}/mine.py:rule)"),
+        ("estimator.preset=after(4, ../a b/mine.py:rule)", "after(4, {here}/../a b/mine.py:rule)"),
+        ("estimator.preset=/abs/mine.py:rule", "/abs/mine.py:rule"),
+        ("estimator.preset=peng4nn:window=4, tolerance=1", "peng4nn:window=4, tolerance=1"),
     ],
 )
 def test_relative_paths_begin_at_the_working_directory(
@@ -310,6 +316,23 @@ def test_relative_paths_begin_at_the_working_directory(
     table, _, key = setting.partition("=")[0].partition(".")
     found = getattr(getattr(configuration, table), key)
     assert found == expected.format(here=tmp_path)
+
+
+def test_a_directory_of_any_name_may_hold_a_rule_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "runs (new), lr=0.1"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    configuration = load_configuration(None, settings=("estimator.preset=any(mine.py:rule:top=2, median)",))
+    assert configuration.estimator.preset == f'any("{here}/mine.py:rule":top=2, median)'
+
+
+def test_text_that_names_a_file_and_says_nothing_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^\[estimator\]: preset 'any\(mine.py:rule': expected ',' or '\)'"
+    ):
+        load_configuration(None, settings=("estimator.preset=any(mine.py:rule",))
 
 
 def test_records_to_begin_with_are_found_from_anywhere(

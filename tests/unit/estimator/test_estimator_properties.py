@@ -90,9 +90,9 @@ def build(name: str) -> Engine:
 
 
 def joined(name: str, history: History) -> Engine:
-    """An engine for the newcomer to a population."""
+    """An engine for one more candidate of a population."""
     text = f"{name}:{WITH[name]}" if name in WITH else name
-    return Engine(preset(text, max_epochs=20, chance_accuracy=10.0), history=history, candidate=NEWCOMER)
+    return Engine(preset(text, max_epochs=20, chance_accuracy=10.0), history=history, candidate=CANDIDATE)
 
 
 def watch(engine: Engine, rows: Sequence[Row]) -> Iterator[Decision]:
@@ -159,7 +159,7 @@ def test_what_is_no_accuracy_is_refused_and_changes_nothing(name: str, before: i
 
 # --- in company
 
-NEWCOMER = 50
+CANDIDATE = 50
 
 
 def crowd(seed: int, size: int) -> list[Event]:
@@ -217,7 +217,7 @@ def test_in_company_too_and_the_history_of_a_decision_gives_it_again(name: str) 
             for event in history.events[mirror.version : decision.version]:
                 mirror.apply(event)
             assert repr(next(again)) == repr(decision)
-        forget = Population(history=History(history.events[: decisions[-1].version]), candidate=NEWCOMER)
+        forget = Population(history=History(history.events[: decisions[-1].version]), candidate=CANDIDATE)
         forecaster = engine.preset.forecaster
         assert repr(forecaster.forecast(engine.curve, forget)) == repr(decisions[-1].forecast)
 

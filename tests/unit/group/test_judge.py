@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 import estimator
 from estimator import Action, Standing
-from hpc_nas.configuration import Configuration, EstimatorSection, Mode, TrainingSection
+from hpc_nas.configuration import (
+    Configuration,
+    EstimatorSection,
+    Mode,
+    TrainingSection,
+    load_configuration,
+    read_configuration,
+)
 from hpc_nas.configuration.schema import CheckpointsSection
 from hpc_nas.errors import ConfigurationError
 from hpc_nas.group.judge import Judge, Signal, make_preset
@@ -139,6 +147,73 @@ def test_failed_candidate_has_no_estimate() -> None:
     assert outcome.estimate is None
     assert outcome.best_accuracy == 40.0
     assert outcome.message == "loss is nan"
+
+
+OWN_RULE = """
+from estimator import Preset, Reason, Rule, go, stop
+
+class Enough(Rule):
+    def __init__(self, ceiling):
+        self.ceiling = ceiling
+
+    def decide(self, curve, forecasts, population):
+        enough = curve.last_accuracy >= self.ceiling
+        return stop(forecasts[-1], reason=Reason.CONVERGED) if enough else go(forecasts[-1])
+
+def my_rule(training, *, ceiling=80.0):
+    return Enough(ceiling)
+"""
+
+
+def test_a_rule_of_ones_own_reaches_a_group_that_works_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a campaign does it: the configuration is resolved here, recorded, and read in another directory."""
+    home, elsewhere, recorded = tmp_path / "home", tmp_path / "elsewhere", tmp_path / "config.json"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "my_rules.py").write_text(OWN_RULE)
+    monkeypatch.chdir(home)
+    given = ("estimator.preset=my_rules.py:my_rule", "estimator.settings.ceiling=60")
+    recorded.write_text(load_configuration(None, settings=given).model_dump_json())
+    monkeypatch.chdir(elsewhere)
+    configuration = read_configuration(recorded)
+    assert configuration.estimator.preset == f"{home}/my_rules.py:my_rule"
+    subject = Judge(
+        make_preset(configuration, chance_accuracy=10.0),
+        history=estimator.MirroredHistory(),
+        mode=Mode.STOP,
+        candidate=3,
+        attempt=1,
+    )
+    signals = [subject.observe(observation(0.5 * n, 25.0 * n)).signal for n in (1, 2, 3)]
+    assert signals == [None, None, Signal(action=Action.STOP, reason=Reason.CONVERGED)]
+    assert subject.conclude(State.STOPPED, reason=Reason.CONVERGED).estimate == 75.0
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("my_rules.py:my_rule", "{here}/my_rules.py: no such file"),
+        (
+            "other.py:my_rul",
+            "{here}/other.py has no function 'my_rul'; did you mean 'my_rule'? known: Enough, my_rule",
+        ),
+        (
+            "other.py:my_rule:top=1",
+            "{here}/other.py:my_rule: unknown setting 'top'; known: ceiling",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rule_of_ones_own_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, message: str
+) -> None:
+    (tmp_path / "other.py").write_text(OWN_RULE)
+    monkeypatch.chdir(tmp_path)
+    configuration = load_configuration(None, settings=(f"estimator.preset={preset}",))
+    with pytest.raises(ConfigurationError) as refused:
+        make_preset(configuration, chance_accuracy=10.0)
+    assert str(refused.value) == "[estimator]: " + message.format(here=tmp_path)
 
 
 def test_preset_that_pauses_needs_checkpoints_and_the_others_are_named() -> None:

@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,38 @@ def test_pieces_in_processes_give_what_one_process_gives(monkeypatch: pytest.Mon
     there = compared([curves], *texts, num_processes=2)
     assert repr(here.entries) == repr(there.entries)
     assert not multiprocessing.active_children()
+
+
+OWN = """
+from dataclasses import dataclass
+from estimator import Reason, Rule, go, stop
+
+@dataclass(frozen=True)
+class Crowded(Rule):
+    alone = False
+
+    def decide(self, curve, forecasts, population):
+        better = sum(curve.best_accuracy < other.curve.best_accuracy for other in population.others)
+        return stop(forecasts[-1], reason=Reason.UNLIKELY_BEST) if better > 3 else go(forecasts[-1])
+
+def crowded(training):
+    return Crowded()
+"""
+
+
+def test_a_rule_of_ones_own_is_replayed_in_processes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_rules.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    sets = [random_set(20), replace(random_set(20), name="again")]
+    texts = ("my_rules.py:crowded", "any(none, my_rules.py:crowded)", "none")
+    here = compared(sets, *texts)
+    monkeypatch.setattr(workers, "PATIENCE_S", 0.0)
+    there = compared(sets, *texts, num_processes=2)
+    assert repr(here.entries) == repr(there.entries)
+    own, combined, none = (here.entries["again"][text].figures["epochs_used_percent"] for text in texts)
+    assert own == combined < none
 
 
 def test_small_work_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

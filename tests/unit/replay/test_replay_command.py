@@ -42,6 +42,24 @@ def test_json_goes_to_standard_output_alone(curve_file: Path) -> None:
     assert "nets: 1 incomplete curves left out, their truth is not known; 3 remain" in done.err
 
 
+def test_a_rule_of_ones_own_is_replayed(curve_file: Path) -> None:
+    (curve_file.parent / "my_rules.py").write_text(
+        "from estimator.rules import IEpoch\n\n"
+        "def my_rule(training, *, epochs=2.0):\n    return IEpoch(epochs=epochs)\n"
+    )
+    names = (
+        f"{curve_file.parent}/my_rules.py:my_rule",
+        "i-epoch:epochs=2",
+        "../my_rules.py:my_rule:epochs=1",
+    )
+    done = invoke("replay", curve_file, *(word for name in names for word in ("--rule", name)), "--json", "-")
+    assert done.code == 0, done.err
+    figures = json.loads(done.out)["sets"]["nets"]
+    assert [figures[name]["epochs_used_percent"] for name in names] == pytest.approx(
+        [66.67, 66.67, 33.33], abs=0.01
+    )
+
+
 def test_tables_json_file_and_plot_are_written(curve_file: Path, tmp_path: Path) -> None:
     out, plot = tmp_path / "new" / "figures.json", tmp_path / "pareto.png"
     done = invoke(
@@ -98,6 +116,8 @@ def test_the_list_names_every_rule() -> None:
         ((), "name curve files (.npz, .h5) or run directories; --list shows the rules"),
         (("nowhere.npz",), "nowhere.npz: no such file or directory"),
         (("FILE", "--rule", "penq", "--max-epochs", "2"), "--rule penq on nets: unknown preset 'penq'"),
+        (("FILE", "--rule", "mine.py:my_rule", "--max-epochs", "2"), "--rule mine.py:my_rule on nets: "),
+        (("FILE", "--rule", "mine.py:my_rule", "--max-epochs", "2"), "/mine.py: no such file"),
         (
             ("FILE", "--rule", "i-epoch:epochs=3", "--max-epochs", "2"),
             "epochs = 3 is more than max_epochs = 2",
