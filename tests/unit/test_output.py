@@ -1,4 +1,4 @@
-"""Standard output that can't be written is one line and an error; a closed pipe is silence. Help needs no docstrings."""
+"""Standard output that can't be written is one line and an error; a closed pipe is silence; help stays whole."""
 
 from __future__ import annotations
 
