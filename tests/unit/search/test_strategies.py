@@ -253,7 +253,8 @@ def test_a_candidate_of_another_space_can_not_be_restored() -> None:
         (
             "tpe",
             {"n_ei_candidates": 0},
-            "[search] tpe: n_ei_candidates = 0 is not allowed: Input should be greater than or equal to 1",
+            "[search] tpe: n_ei_candidates = 0 is not allowed: Input should be greater than or equal to 1; "
+            "expected a whole number, 1 to 1000000",
         ),
         (
             "tpe",
