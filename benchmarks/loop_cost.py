@@ -225,7 +225,7 @@ def make_strategy() -> Any:
 
     class Same(Strategy):
         def ask(self, number: int) -> Candidate:
-            parameters = {f"filters{layer}": 16 for layer in range(12)}
+            parameters: dict[str, bool | int | float | str] = {f"filters{layer}": 16 for layer in range(12)}
             return Candidate(
                 number=number, seed=number, parameters=parameters, num_parameters=1, num_layers=1, macs=1
             )
@@ -255,7 +255,7 @@ def count_fsyncs(counted: Counted) -> None:
         counted.fsyncs += 1
         fsync(descriptor)
 
-    os.fsync = counting
+    os.fsync = counting  # type: ignore[assignment]
 
 
 # --- the groups ----------------------------------------------------------------------------------------------
