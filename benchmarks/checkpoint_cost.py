@@ -22,7 +22,7 @@ from hpc_nas.spaces.random_cnn import random_cnn
 from hpc_nas.spaces.space import Space
 from hpc_nas.tasks.augmentation import Normalization
 from hpc_nas.tasks.images import ImageData
-from hpc_nas.training.checkpoint import Checkpoint, Standing
+from hpc_nas.training.checkpoint import Checkpoint, TrainingPosition
 from hpc_nas.training.checkpoint_file import Origin, read_checkpoint, write_checkpoint
 from hpc_nas.training.session import Session
 from hpc_nas.values import Candidate
@@ -52,7 +52,7 @@ def measure(optimizer: str, *, path: Path) -> str:
     for _ in range(REPEATS):
         state, seconds = _timed(session.capture)
         copies.append(seconds)
-        checkpoint = Checkpoint(standing=_standing(candidate), state=state)
+        checkpoint = Checkpoint(position=_position(candidate), state=state)
         writes.append(_timed(lambda: write_checkpoint(path, checkpoint, origin=ORIGIN))[1])  # noqa: B023
         found, seconds = _timed(lambda: read_checkpoint(path, candidate=candidate, origin=ORIGIN, device=CPU))
         assert isinstance(found, Checkpoint)
@@ -94,8 +94,8 @@ def _session(candidate: Candidate, optimizer: str) -> Session:
     )
 
 
-def _standing(candidate: Candidate) -> Standing:
-    return Standing(
+def _position(candidate: Candidate) -> TrainingPosition:
+    return TrainingPosition(
         candidate=candidate,
         attempt=0,
         device="cpu",

@@ -1,4 +1,4 @@
-"""What the campaign's loop costs with many groups: the real conductor and its parts, and groups that only talk.
+"""What the campaign's loop costs with many groups: the real control_loop and its parts, and groups that only talk.
 
     python benchmarks/loop_cost.py [--groups 500] [--seconds 30] [--against ANOTHER_CHECKOUT]
 
@@ -88,7 +88,7 @@ def run_campaign(num_groups: int, *, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     with tempfile.TemporaryDirectory() as place:
         counted = Counted()
-        conductor, connection = make_conductor(Path(place) / "run", num_groups=num_groups, counted=counted)
+        control_loop, connection = make_conductor(Path(place) / "run", num_groups=num_groups, counted=counted)
         groups = subprocess.Popen(
             [
                 *(sys.executable, str(HERE), "--part", "groups"),
@@ -112,29 +112,29 @@ def run_campaign(num_groups: int, *, seconds: float) -> None:
             os._exit(0)
 
         threading.Thread(target=measure, daemon=True).start()
-        conductor.run()
+        control_loop.run()
 
 
 def make_conductor(run_dir: Path, *, num_groups: int, counted: Counted) -> tuple[Any, str]:
     """All parts of a campaign but Parsl, whose groups never end here."""
     import parsl
 
-    from hpc_nas.campaign.books import Books
     from hpc_nas.campaign.checkpoint_store import CheckpointStore
-    from hpc_nas.campaign.conductor import Conductor
+    from hpc_nas.campaign.control_loop import ControlLoop
+    from hpc_nas.campaign.dispatch import Dispatcher
     from hpc_nas.campaign.endpoint import Endpoint
     from hpc_nas.campaign.groups import GroupPool
-    from hpc_nas.campaign.handout import HandOut
     from hpc_nas.campaign.history_feed import HistoryFeed
-    from hpc_nas.campaign.history_keeper import HistoryKeeper
+    from hpc_nas.campaign.history_recorder import HistoryRecorder
     from hpc_nas.campaign.losses import LossAssessor
     from hpc_nas.campaign.progress import Progress
     from hpc_nas.campaign.promoter import Promoter
+    from hpc_nas.campaign.recorder import Recorder
     from hpc_nas.campaign.state import CampaignState
     from hpc_nas.campaign.stop import StopRequest
     from hpc_nas.configuration import load_configuration
+    from hpc_nas.group.attempt_monitor import make_preset
     from hpc_nas.group.connection import new_keys
-    from hpc_nas.group.judge import make_preset
     from hpc_nas.records.ledger import LedgerWriter
     from hpc_nas.records.run_directory import RunDirectory
 
@@ -166,12 +166,12 @@ def make_conductor(run_dir: Path, *, num_groups: int, counted: Counted) -> tuple
     state = CampaignState(num_candidates=configuration.campaign.num_candidates)
     ledger = LedgerWriter(directory.ledger_path)
     history = _make(
-        HistoryKeeper,
+        HistoryRecorder,
         directory.history_path,
         is_audited=lambda number: False,
         before_write=getattr(ledger, "sync", None),
     )
-    books = Books(
+    recorder = Recorder(
         state,
         ledger=ledger,
         history=history,
@@ -180,16 +180,16 @@ def make_conductor(run_dir: Path, *, num_groups: int, counted: Counted) -> tuple
     )
     endpoint = Hearing(new_keys(), addresses=["127.0.0.1"])
     patience = make_patience()
-    conductor = _make(
-        Conductor,
+    control_loop = _make(
+        ControlLoop,
         configuration,
-        books=books,
+        recorder=recorder,
         endpoint=endpoint,
         pool=_make(Pool, directory, configuration=configuration, patience=patience),
         losses=LossAssessor(directory, configuration=configuration, preset=preset),
-        handout=HandOut(
+        dispatch=Dispatcher(
             configuration,
-            books=books,
+            recorder=recorder,
             promoter=Promoter(preset.promotion, history=history, state=state),
             deadline_time=None,
         ),
@@ -200,7 +200,7 @@ def make_conductor(run_dir: Path, *, num_groups: int, counted: Counted) -> tuple
         stop=StopRequest(),
         patience=patience,
     )
-    return conductor, endpoint.connection.model_dump_json()
+    return control_loop, endpoint.connection.model_dump_json()
 
 
 def _make(kind: Any, *arguments: Any, **more: Any) -> Any:

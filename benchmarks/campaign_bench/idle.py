@@ -16,7 +16,7 @@ from hpc_nas.configuration import load_configuration
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
 from hpc_nas.platforms.addresses import LOOPBACK
-from hpc_nas.platforms.supervisor import GroupExit, run_group
+from hpc_nas.platforms.processes.group_task import GroupExit, run_group
 from hpc_nas.records.run_directory import RunDirectory
 
 START_S = 120.0
@@ -101,8 +101,8 @@ class _IdleGroup:
         for process in psutil.Process().children(recursive=True):
             line = process.cmdline()
             rank = process.environ().get("PMI_RANK", "")
-            warden = any(argument.endswith("warden.py") for argument in line)
-            if "hpc_nas.group" in line and not warden and rank.isdigit():
+            rank_wrapper = any(argument.endswith("rank_wrapper.py") for argument in line)
+            if "hpc_nas.group" in line and not rank_wrapper and rank.isdigit():
                 found[int(rank)] = process
         if sorted(found) != list(range(self._num_ranks)):
             raise RuntimeError(f"found ranks {sorted(found)} of a group of {self._num_ranks}")

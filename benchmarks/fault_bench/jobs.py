@@ -18,7 +18,7 @@ from tools.slurm_cluster.campaigns import DRAIN_S, JobCampaign
 from tools.slurm_cluster.cluster import Cluster
 
 JOB_LIMIT_S = 3600.0
-LEAVE_S = DRAIN_S + 10.0  # what a job needs at its end: draining, a margin, closing the books
+LEAVE_S = DRAIN_S + 10.0  # what a job needs at its end: draining, a margin, closing the recorder
 NUM_JOBS = 5
 SPARE_JOBS = 4
 START_SLACK = 1.2  # a job's start may take longer than that of the one it is reckoned by

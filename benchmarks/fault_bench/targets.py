@@ -34,13 +34,13 @@ def find_targets(run_dir: Path) -> Targets:
             continue
         group = _GROUP.search(line)
         if any(part.endswith("process_worker_pool.py") for part in parts[:4]):
-            if _is_reaper(process.info["ppid"]):
+            if _is_pool_wrapper(process.info["ppid"]):
                 pools.append(process.pid)
         elif group is None or "hpc_nas.group" not in parts:
             continue
         elif "mpiexec" in parts[0]:
             launches.append((int(group[1]), process.pid))
-        elif "warden.py" not in line:
+        elif "rank_wrapper.py" not in line:
             rank = (process.info["environ"] or {}).get("PMI_RANK", "")
             size = _SIZE.search(line)
             if rank.isdigit() and size is not None:
@@ -87,8 +87,10 @@ def family(pids: list[int], *, due: float, what: str) -> Family:
     return Family(due=due, what=what, members=members)
 
 
-def _is_reaper(pid: int | None) -> bool:
+def _is_pool_wrapper(pid: int | None) -> bool:
     try:
-        return pid is not None and any(part.endswith("reaper.py") for part in psutil.Process(pid).cmdline())
+        return pid is not None and any(
+            part.endswith("pool wrapper.py") for part in psutil.Process(pid).cmdline()
+        )
     except psutil.NoSuchProcess:
         return False

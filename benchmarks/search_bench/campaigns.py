@@ -13,7 +13,7 @@ from benchmarks.bench.environment import Conditions
 from benchmarks.search_bench.plans import Plan
 from benchmarks.search_bench.values import Measured, Pick
 from hpc_nas.configuration import Configuration
-from hpc_nas.group.workbench import prepare_workbench
+from hpc_nas.group.trainer_resources import prepare_resources
 from hpc_nas.records.archive import CampaignRecord
 from hpc_nas.report.rows import evaluated, ranking
 from hpc_nas.report.summary import summarize
@@ -81,7 +81,7 @@ def final_accuracy(record: CampaignRecord, number: int) -> float:
     Its curve begins with the recorded one, bit by bit, on the same machine.
     """
     configuration = Configuration.model_validate_json(json.dumps(record.configuration))
-    bench = prepare_workbench(configuration, cache_dir=data_cache_dir(), local_rank=0)
+    bench = prepare_resources(configuration, cache_dir=data_cache_dir(), local_rank=0)
     index = record.candidates["number"].tolist().index(number)
     row = record.candidates[index]
     candidate = Candidate(

@@ -22,8 +22,8 @@ from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError, RunDirectoryError
 from hpc_nas.platforms.parsl_config import EXECUTOR_LABEL
 from hpc_nas.platforms.parsl_session import blocks, blocks_wait
-from hpc_nas.platforms.standing import Standing, read_standing
-from hpc_nas.platforms.supervisor import GroupExit, run_group
+from hpc_nas.platforms.processes.group_status import GroupStatus, read_status
+from hpc_nas.platforms.processes.group_task import GroupExit, run_group
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.ledger import NodeExcluded
 from hpc_nas.records.run_directory import RunDirectory
@@ -37,7 +37,7 @@ MAX_BACKOFF_S = 60.0
 class GroupPool:
     """Keeps `num_groups` groups running; each launch has a number of its own.
 
-    Parsl places the groups and tells when one has ended; where its worker pool was killed, the keeper's file tells
+    Parsl places the groups and tells when one has ended; where its worker pool was killed, the agent's file tells
     sooner (`Looks` says when it is opened). Whether a group is replaced, and when, is decided here: at once if it had
     taken up a candidate, else after `backoff_s`, doubled with each death until there is an outcome again. After
     `max_failed_starts` groups in a row that took up no candidate, or `MAX_FRUITLESS` (more with many groups) that
@@ -69,7 +69,7 @@ class GroupPool:
         self._new: list[int] = []  # numbers with a directory, and nothing more yet
         self._next_number: int | None = None
         self._looks = Looks(clock)
-        self._parked: dict[int, Future[GroupExit]] = {}
+        self._holding: dict[int, Future[GroupExit]] = {}
         self._ended: dict[int, GroupExit | None] = {}
         self._started: dict[int, float] = {}
         self._lost: dict[int, float] = {}
@@ -93,7 +93,7 @@ class GroupPool:
         """
         self._collect()
         self._check_nodes()
-        missing = self._num_groups - len(self._futures) - len(self._parked)
+        missing = self._num_groups - len(self._futures) - len(self._holding)
         if missing <= 0 or self._clock() < self._not_before:
             return []
         while len(self._new) < missing:
@@ -135,14 +135,14 @@ class GroupPool:
                 group = self._done.get_nowait()
             except Empty:
                 return
-            if self._parked.pop(group, None) is None and group in self._futures:
+            if self._holding.pop(group, None) is None and group in self._futures:
                 self._concluded.append(group)
 
     def _check_nodes(self) -> None:
         excluded = self._nodes.excluded
         if (
-            len(self._parked) < self._num_groups
-            or {self._hosts.get(group) for group in self._parked} - excluded
+            len(self._holding) < self._num_groups
+            or {self._hosts.get(group) for group in self._holding} - excluded
         ):
             return
         raise LaunchError(
@@ -154,7 +154,7 @@ class GroupPool:
     def check_overdue(self, heard: set[int]) -> None:
         """Raises LaunchError for a group that has not reported within twice `start_timeout_s`, or whose pools die.
 
-        A launched group that never reports is ended by its keeper after `start_timeout_s`; one that is
+        A launched group that never reports is ended by its agent after `start_timeout_s`; one that is
         overdue all the same was never launched: Parsl has no worker for it. It may wait as long as others work: a
         node may be lost for good, and its group then waits for a place of theirs.
         """
@@ -170,7 +170,7 @@ class GroupPool:
                 )
 
     def host_of(self, group: int, host: str) -> None:
-        """Where this group runs, as it says itself when it reports; what its keeper says goes before that."""
+        """Where this group runs, as it says itself when it reports; what its agent says goes before that."""
         self._hosts.setdefault(group, host)
         self._looks.forget(group)
 
@@ -231,14 +231,14 @@ class GroupPool:
         return ended
 
     def _conclude(self, group: int, future: Future[GroupExit]) -> tuple[GroupExit | None, str] | None:
-        """(exit, error) of a group that Parsl has done with; None while its keeper still has a say."""
+        """(exit, error) of a group that Parsl has done with; None while its agent still has a say."""
         error = future.exception()
         if error is None:
             return future.result(), ""
-        standing = self._standing(group)
-        if standing is not None and standing.exit is not None:
-            return standing.exit, ""
-        if isinstance(error, WorkerLost) and standing is not None:
+        status = self._status_of(group)
+        if status is not None and status.exit is not None:
+            return status.exit, ""
+        if isinstance(error, WorkerLost) and status is not None:
             # Its node lives: the group is leaving in order.
             self._lost.setdefault(group, self._clock())
             self._looks.expect(group)
@@ -260,23 +260,23 @@ class GroupPool:
         """What is written of groups that Parsl has not told of: those that ended, those that parked."""
         ended: list[tuple[int, GroupExit]] = []
         for group in self._looks.due():
-            standing = self._standing(group)
-            if standing is None:
+            status = self._status_of(group)
+            if status is None:
                 continue
-            self._hosts[group] = standing.host
-            if standing.exit is not None:
-                ended.append((group, standing.exit))
-            elif standing.state == "parked":
-                self._parked[group] = self._futures[group]
-                told = f"parked: {standing.why}"
+            self._hosts[group] = status.host
+            if status.exit is not None:
+                ended.append((group, status.exit))
+            elif status.state == "holding":
+                self._holding[group] = self._futures[group]
+                told = f"parked: {status.why}"
                 ended.append(
-                    (group, GroupExit(group=group, exit_code=0, killed="", host=standing.host, told=told))
+                    (group, GroupExit(group=group, exit_code=0, killed="", host=status.host, told=told))
                 )
         return ended
 
     def back_off(self, group: int, *, message: str) -> None:
         """A group has ended unasked: when the next one may start. Raises LaunchError when that has become hopeless."""
-        if group in self._parked:
+        if group in self._holding:
             logger.warning("a slot is held without being used: %s", message)
             return
         productive = group in self._begun
@@ -311,8 +311,8 @@ class GroupPool:
         exit = self._ended.get(group)
         if exit is not None and exit.host:
             return exit.host
-        standing = self._standing(group)
-        return standing.host if standing is not None else self._hosts.get(group, "")
+        status = self._status_of(group)
+        return status.host if status is not None else self._hosts.get(group, "")
 
-    def _standing(self, group: int) -> Standing | None:
-        return read_standing(GroupFiles(run_directory=self._run_directory, group=group).standing_path)
+    def _status_of(self, group: int) -> GroupStatus | None:
+        return read_status(GroupFiles(run_directory=self._run_directory, group=group).status_path)

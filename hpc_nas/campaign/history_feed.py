@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.group import protocol
 from hpc_nas.records.history_journal import to_line
 
@@ -34,12 +34,12 @@ class HistoryFeed:
 
     def __init__(
         self,
-        keeper: HistoryKeeper,
+        agent: HistoryRecorder,
         *,
         send: Callable[[int, protocol.HistoryEvents], bool],
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._keeper = keeper
+        self._agent = agent
         self._send = send
         self._clock = clock
         self._readers: dict[int, _Reader] = {}
@@ -66,7 +66,7 @@ class HistoryFeed:
         now = self._clock()
         if now < self._next:
             return
-        self._keeper.flush()  # also where nobody needs it
+        self._agent.flush()  # also where nobody needs it
         self._next = now + BATCH_INTERVAL_S
         made: dict[int, protocol.HistoryEvents] = {}  # most groups stand at the same version
         for group, reader in self._readers.items():
@@ -76,10 +76,10 @@ class HistoryFeed:
         """Send the next messages, written before they are sent: a version means the same for ever."""
         for _ in range(MAX_MESSAGES):
             start = reader.sent
-            if start >= self._keeper.version:
+            if start >= self._agent.version:
                 return
             if start not in made:
-                events = self._keeper.events_since(start, until=start + MAX_EVENTS)
+                events = self._agent.events_since(start, until=start + MAX_EVENTS)
                 made[start] = protocol.HistoryEvents(first_version=start, events=[*map(to_line, events)])
             if not self._send(group, made[start]):
                 return

@@ -1,4 +1,4 @@
-"""When the campaign opens what a group's keeper has written: for a reason, and then less and less often.
+"""When the campaign opens what a group's agent has written: for a reason, and then less and less often.
 
 Each look is a file opened on the shared file system. A group that speaks is well, and Parsl tells of most ends; so
 those alone are looked at that have said goodbye, are silent, were lost by Parsl, or have not reported (they may park).

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import estimator
 from hpc_nas.campaign.postmortem import examine, how_it_ended
-from hpc_nas.campaign.salvage import Ending, salvage
+from hpc_nas.campaign.recover_outcomes import Ending, recover_outcomes
 from hpc_nas.configuration import Configuration
-from hpc_nas.platforms.supervisor import GroupExit
+from hpc_nas.platforms.processes.group_task import GroupExit
 from hpc_nas.records.run_directory import RunDirectory
 
 
@@ -18,19 +18,19 @@ from hpc_nas.records.run_directory import RunDirectory
 class Loss:
     """What the end of a group means.
 
-    Only the candidate whose rank died is charged. Where the culprit is not known, all that the group had in
-    hand are suspects and run again one at a time, so that the next such death has one culprit. A group that
-    Parsl lost with its node or its pool, or that was killed by its keeper or along with it, charges nobody.
+    Only the candidate whose rank died is charged. Where it is not known whose it was, all that the group had in
+    hand are quarantined and run again one at a time, so that the next such death has one attributed. A group that
+    Parsl lost with its node or its pool, or that was killed by its agent or along with it, charges nobody.
     """
 
     message: str
-    salvaged: list[Ending]
+    recovered: list[Ending]
     charged: frozenset[int]
-    suspects: frozenset[int]
+    quarantined: frozenset[int]
 
     def forgiven(self) -> Loss:
         """The same, nobody charged: what dies while it is sent away."""
-        return replace(self, charged=frozenset(), suspects=frozenset())
+        return replace(self, charged=frozenset(), quarantined=frozenset())
 
 
 class LossAssessor:
@@ -67,7 +67,7 @@ class LossAssessor:
         `num_trainers` is None where the group has never reported. Raises OSError or RecordError where what it left
         can't be read just now; it may be asked again.
         """
-        salvaged = salvage(
+        recovered = recover_outcomes(
             self._run_directory.rank_file_paths(group),
             group=group,
             num_trainers=num_trainers,
@@ -78,7 +78,7 @@ class LossAssessor:
         nobody: frozenset[int] = frozenset()
         if (message := _nobodys_fault(exit, error=error)) is not None:
             return Loss(
-                message=f"group {group} {message}", salvaged=salvaged, charged=nobody, suspects=nobody
+                message=f"group {group} {message}", recovered=recovered, charged=nobody, quarantined=nobody
             )
         found = examine(
             self._run_directory.group_dir(group),
@@ -86,14 +86,17 @@ class LossAssessor:
             exit=exit,
             training=training,
         )
-        ended = {outcome.candidate for outcome in salvaged}
+        ended = {outcome.candidate for outcome in recovered}
         lost = [candidate for candidate, _ in in_flight if candidate not in ended]
-        charged, suspects = _whose_fault(found.culprit, training=training, lost=lost)
+        charged, quarantined = _whose_fault(found.attributed, training=training, lost=lost)
         # The estimator rank trains nothing.
-        if found.blameless or found.culprit == self._configuration.world_size - 1:
-            charged = suspects = nobody
+        if found.blameless or found.attributed == self._configuration.world_size - 1:
+            charged = quarantined = nobody
         return Loss(
-            message=f"group {group} {found.message}", salvaged=salvaged, charged=charged, suspects=suspects
+            message=f"group {group} {found.message}",
+            recovered=recovered,
+            charged=charged,
+            quarantined=quarantined,
         )
 
 
@@ -112,11 +115,11 @@ def _nobodys_fault(exit: GroupExit | None, *, error: str) -> str | None:
 
 
 def _whose_fault(
-    culprit: int | None, *, training: dict[int, int], lost: list[int]
+    attributed: int | None, *, training: dict[int, int], lost: list[int]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """(charged, suspects). A rank may die before word of what it took up has come: then all are suspects."""
-    if culprit is not None and training.get(culprit) in lost:
-        return frozenset({training[culprit]}), frozenset()
+    """(charged, quarantined). A rank may die before word of what it took up has come: then all are quarantined."""
+    if attributed is not None and training.get(attributed) in lost:
+        return frozenset({training[attributed]}), frozenset()
     if len(lost) == 1:
         return frozenset(lost), frozenset()
     return frozenset(), frozenset(lost)

@@ -1,4 +1,4 @@
-"""Which nodes kill every group: they are given up, and supervisors that find themselves there park."""
+"""Which nodes kill every group: they are given up, and group tasks that find themselves there park."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from hpc_nas.campaign.patience import Patience
-from hpc_nas.platforms.parking import excluded_nodes, publish_excluded_nodes
+from hpc_nas.platforms.processes.excluded_nodes import excluded_nodes, publish_excluded_nodes
 from hpc_nas.records.ledger import NodeExcluded
 from hpc_nas.records.run_directory import RunDirectory
 

@@ -27,7 +27,7 @@ def expects_campaign(run_dir: Path, opening: Opening) -> bool:
 
 
 def is_complete(directory: RunDirectory, configuration: Configuration) -> bool:
-    """Has the campaign that lies there all the outcomes that this configuration asks for, and its books closed?"""
+    """Has the campaign that lies there all the outcomes that this configuration asks for, and was it closed?"""
     if not directory.ledger_path.exists() or not directory.archive_path.exists():
         return False
     events = read_ledger(directory.ledger_path).events

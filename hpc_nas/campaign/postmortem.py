@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpc_nas.campaign.patience import may_pass
-from hpc_nas.platforms.supervisor import GroupExit
+from hpc_nas.platforms.processes.group_task import GroupExit
 
 LOG_LINES = 5
 LINE_CHARACTERS = 300
@@ -22,13 +22,13 @@ _LAUNCHER_SAYS = ("=", "YOUR APPLICATION TERMINATED", "This typically refers to"
 class Postmortem:
     """Findings on one group that ended without being asked to.
 
-    `culprit` is the rank that died first, or None where no rank left a trace (all were killed at once, the
+    `attributed` is the rank that died first, or None where no rank left a trace (all were killed at once, the
     node is gone) or the first one to end says itself that nobody is to be charged.
     """
 
-    culprit: int | None
+    attributed: int | None
     message: str
-    blameless: bool = False  # nobody is charged, nobody is a suspect
+    blameless: bool = False  # nobody is charged, nobody is a quarantined
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -46,8 +46,8 @@ def examine(
 ) -> Postmortem:
     """Read the traces in a group's directory.
 
-    A rank that raised leaves last words itself; a rank that was killed is witnessed by its warden. The launcher
-    then kills the others, so the earliest trace names the culprit. `training` says which candidate each trainer
+    A rank that raised leaves last words itself; a rank that was killed is witnessed by its rank_wrapper. The launcher
+    then kills the others, so the earliest trace names the attributed. `training` says which candidate each trainer
     was training. Raises OSError where the directory can't be read just now.
     """
     where = f"on {exit.host}: " if exit is not None and exit.host else ""
@@ -55,7 +55,7 @@ def examine(
     if traces:
         first = min(traces)
         return Postmortem(
-            culprit=first.rank if first.charge else None,
+            attributed=first.rank if first.charge else None,
             message=where
             + _who(first.rank, training or {})
             + " "
@@ -64,7 +64,7 @@ def examine(
             blameless=not first.charge,
         )
     how = "ended with an unknown exit code" if exit is None else how_it_ended(exit.exit_code)
-    return Postmortem(culprit=None, message=f"{where}its launcher {how}" + _log_of(log, rank=None))
+    return Postmortem(attributed=None, message=f"{where}its launcher {how}" + _log_of(log, rank=None))
 
 
 def how_it_ended(code: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import estimator
 from hpc_nas.campaign.warm_start import knowledge_for, teach
 from hpc_nas.configuration import Configuration
-from hpc_nas.group.judge import make_preset
+from hpc_nas.group.attempt_monitor import make_preset
 from hpc_nas.records.earlier import Knowledge
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.search.limits import Limits

@@ -6,7 +6,7 @@ import logging
 import math
 
 import estimator
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.campaign.state import CampaignState
 from hpc_nas.values import Outcome, Reason, State
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Promoter:
     """Asks the promotion once for each version of the history: the same history, the same answer."""
 
-    def __init__(self, promotion: estimator.Promotion, *, history: HistoryKeeper, state: CampaignState):
+    def __init__(self, promotion: estimator.Promotion, *, history: HistoryRecorder, state: CampaignState):
         self._promotion = promotion
         self._history = history
         self._state = state
@@ -40,7 +40,7 @@ class Promoter:
     @property
     def _num_new(self) -> int:
         """Candidates that no group has had yet: those still to be drawn, and one that was drawn ahead."""
-        waiting = self._state.next_queued(suspect=False)
+        waiting = self._state.next_queued(quarantined=False)
         return self._state.num_new + (waiting is not None and waiting.attempt < 0)
 
     def settle(self) -> list[Outcome]:

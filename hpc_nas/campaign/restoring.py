@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.campaign.pauses import tell_pause
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.state import CampaignState
@@ -50,9 +50,9 @@ def _replay(event: Event, state: CampaignState, strategy: Strategy) -> None:
 
 def restored_history(
     configuration: Configuration, *, directory: RunDirectory, ledger: LedgerWriter
-) -> HistoryKeeper:
+) -> HistoryRecorder:
     """The history that the journal tells, and that goes on behind the ledger."""
-    return HistoryKeeper(
+    return HistoryRecorder(
         directory.history_path,
         is_audited=lambda number: configuration.mode_for(number) is Mode.OBSERVE,
         before_write=ledger.sync,

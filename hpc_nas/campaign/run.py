@@ -16,24 +16,24 @@ from pathlib import Path
 from rich.console import Console
 
 from hpc_nas.campaign.alike import nothing_trained
-from hpc_nas.campaign.books import Books
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
-from hpc_nas.campaign.conductor import Conductor
+from hpc_nas.campaign.control_loop import ControlLoop
+from hpc_nas.campaign.dispatch import Dispatcher
 from hpc_nas.campaign.door import raise_descriptor_limit
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.campaign.groups import GroupPool
-from hpc_nas.campaign.handout import HandOut
 from hpc_nas.campaign.history_feed import HistoryFeed
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.campaign.log import log_to
 from hpc_nas.campaign.losses import LossAssessor
-from hpc_nas.campaign.old_groups import OldGroups
 from hpc_nas.campaign.opening import Opening, expects_campaign, is_complete
 from hpc_nas.campaign.patience import Patience
 from hpc_nas.campaign.preparation import Prepared, prepare_campaign
+from hpc_nas.campaign.previous_groups import PreviousGroups
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.promoter import Promoter
 from hpc_nas.campaign.provenance import opened_here
+from hpc_nas.campaign.recorder import Recorder
 from hpc_nas.campaign.restoring import restored_history, restored_progress, restored_state
 from hpc_nas.campaign.resume import OnDifference, check_same_campaign, check_same_data
 from hpc_nas.campaign.stop import StopRequest, stop_on_signals
@@ -145,15 +145,15 @@ def run_campaign(
         except BaseException as error:
             # On the way out even a full disk must not hide the first error.
             with suppress(HpcNasError, OSError):
-                run.close_books(f"{type(error).__name__}: {error}")
+                run.close(f"{type(error).__name__}: {error}")
             if isinstance(error, OSError):
                 raise RecordError(
                     f"{directory.path}: the campaign can't go on: {error}; what was flushed is kept. See to it, then "
                     f"resume with hpc-nas run --resume --run-dir {directory.path}"
                 ) from error
             raise
-        run.close_books(reason)
-    state = run.books.state
+        run.close(reason)
+    state = run.recorder.state
     failure = nothing_trained(entry.outcome for entry in state.entries.values()) if state.complete else ""
     return CampaignResult(run_directory=directory, complete=state.complete, reason=reason, failure=failure)
 
@@ -167,9 +167,9 @@ class _Run:
     directory: RunDirectory
     opened: CampaignOpened
     endpoint: Endpoint
-    books: Books
+    recorder: Recorder
     ledger: LedgerWriter
-    history: HistoryKeeper
+    history: HistoryRecorder
     losses: LossAssessor
     progress: Progress
     stop: StopRequest
@@ -178,11 +178,15 @@ class _Run:
     def conduct(self, console: Console) -> str:
         """Settle what an earlier process left, then serve to the end; returns why it ended."""
         section = self.configuration.group
-        OldGroups(
-            self.books, endpoint=self.endpoint, losses=self.losses, directory=self.directory, stop=self.stop
+        PreviousGroups(
+            self.recorder,
+            endpoint=self.endpoint,
+            losses=self.losses,
+            directory=self.directory,
+            stop=self.stop,
         ).settle(section)
-        if self.books.state.complete or self.stop.reason is not None:
-            return "complete" if self.books.state.complete else self.stop.reason or "complete"
+        if self.recorder.state.complete or self.stop.reason is not None:
+            return "complete" if self.recorder.state.complete else self.stop.reason or "complete"
         with (
             parsl_directory(self.configuration, directory=self.directory) as parsl_dir,
             parsl_session(
@@ -190,18 +194,18 @@ class _Run:
             ),
             make_view(console, title=self.configuration.campaign.name) as view,
         ):
-            return Conductor(
+            return ControlLoop(
                 self.configuration,
-                books=self.books,
+                recorder=self.recorder,
                 endpoint=self.endpoint,
                 pool=GroupPool(
                     self.directory,
                     configuration=self.configuration,
                     patience=self.patience,
-                    on_excluded=self.books.record,
+                    on_excluded=self.recorder.record,
                 ),
                 losses=self.losses,
-                handout=self._handout(),
+                dispatch=self._dispatch(),
                 feed=HistoryFeed(self.history, send=self.endpoint.send),
                 progress=self.progress,
                 chance_accuracy=self.prepared.summary.chance_accuracy,
@@ -210,17 +214,17 @@ class _Run:
                 patience=self.patience,
             ).run()
 
-    def close_books(self, reason: str) -> None:
+    def close(self, reason: str) -> None:
         """The last line of the ledger, and the archive of all that is recorded."""
         self.ledger.append(CampaignClosed(reason=reason, time_s=time.time()))
         write_archive(assemble(self.directory), self.directory.archive_path)
 
-    def _handout(self) -> HandOut:
+    def _dispatch(self) -> Dispatcher:
         promotion = self.prepared.preset.promotion
-        return HandOut(
+        return Dispatcher(
             self.configuration,
-            books=self.books,
-            promoter=Promoter(promotion, history=self.history, state=self.books.state),
+            recorder=self.recorder,
+            promoter=Promoter(promotion, history=self.history, state=self.recorder.state),
             deadline_time=self.opened.deadline_time,
         )
 
@@ -246,7 +250,7 @@ def _set_up(
     history.begin_with(earlier_events(prepared.knowledge))
     history.reconcile(state, can_go_on=lambda number: checkpoints.latest(number) is not None)
     progress = restored_progress(configuration, state=state)
-    books = Books(
+    recorder = Recorder(
         state,
         ledger=ledger,
         history=history,
@@ -260,7 +264,7 @@ def _set_up(
         directory=directory,
         opened=opened,
         endpoint=_listen(directory, configuration=configuration, stack=stack),
-        books=books,
+        recorder=recorder,
         ledger=ledger,
         history=history,
         losses=LossAssessor(directory, configuration=configuration, preset=prepared.preset),

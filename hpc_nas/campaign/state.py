@@ -35,7 +35,7 @@ class Entry:
     attempt: int = -1  # the last one handed out
     group: int = -1
     charges: int = 0
-    suspect: bool = False
+    quarantined: bool = False
     interrupted: int = -1  # the last attempt that was set aside
     checkpoint: str | None = None  # named when the last attempt was set aside; not after a loss
     unsaved_pauses: int = 0  # in a row: set aside by a rule, and no checkpoint could be written
@@ -54,7 +54,7 @@ class CampaignState:
     num_in_flight: int = 0
     """Candidates that some group has in hand."""
     _in_flight: dict[int, dict[int, Entry]] = field(default_factory=lambda: defaultdict(dict))
-    # By number, suspects apart; a candidate that is queued no more is dropped when it comes to the top.
+    # By number, quarantined apart; a candidate that is queued no more is dropped when it comes to the top.
     _waiting: dict[bool, list[int]] = field(default_factory=lambda: {False: [], True: []})
 
     def apply(self, event: Event) -> None:
@@ -70,13 +70,13 @@ class CampaignState:
             entry = self.entries[event.candidate]
             entry.charges += event.charged
             # A charge answers the question whose fault it was; being lost again without one asks it anew.
-            entry.suspect = event.suspect
+            entry.quarantined = event.quarantined
             entry.checkpoint = None
             self._move(entry, State.QUEUED)
         elif isinstance(event, CandidateEnded):
             entry = self.entries[event.outcome.candidate]
             self.num_ended += entry.outcome is None
-            entry.outcome, entry.suspect = event.outcome, False
+            entry.outcome, entry.quarantined = event.outcome, False
             self._move(entry, event.outcome.state)
         elif isinstance(event, SpaceExhausted):
             self.num_candidates = min(self.num_candidates, event.num_candidates)
@@ -94,7 +94,7 @@ class CampaignState:
         entry.interrupted = event.attempt
         entry.checkpoint = event.checkpoint
         if event.how == "paused":
-            entry.suspect = False  # it has lived to a decision
+            entry.quarantined = False  # it has lived to a decision
             entry.unsaved_pauses += 1
         if event.checkpoint is not None:
             entry.unsaved_pauses = 0
@@ -115,7 +115,7 @@ class CampaignState:
         elif state is State.PAUSED:
             self.paused.add(number)
         elif state is State.QUEUED:
-            heappush(self._waiting[entry.suspect], number)
+            heappush(self._waiting[entry.quarantined], number)
 
     @property
     def num_drawn(self) -> int:
@@ -140,12 +140,12 @@ class CampaignState:
         """The same as (candidate, attempt)."""
         return {(entry.candidate.number, entry.attempt) for entry in self.in_flight(group)}
 
-    def next_queued(self, *, suspect: bool) -> Entry | None:
+    def next_queued(self, *, quarantined: bool) -> Entry | None:
         """The first candidate that waits for another attempt; paused ones don't, they are promoted."""
-        waiting = self._waiting[suspect]
+        waiting = self._waiting[quarantined]
         while waiting:
             entry = self.entries[waiting[0]]
-            if entry.state is State.QUEUED and entry.suspect is suspect:
+            if entry.state is State.QUEUED and entry.quarantined is quarantined:
                 return entry
             heappop(waiting)
         return None

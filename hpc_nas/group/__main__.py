@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from hpc_nas.configuration import Configuration, read_configuration
 from hpc_nas.errors import HpcNasError, LaunchError
-from hpc_nas.group.departure import Departure, Notice
 from hpc_nas.group.hangs import NobodyToCharge
 from hpc_nas.group.placement import check_placement, granted_cores, own_seat
-from hpc_nas.group.warden import die_with_parent
+from hpc_nas.group.shutdown import Notice, Shutdown
+from hpc_nas.platforms.processes.rank_wrapper import die_with_parent
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
@@ -59,13 +59,13 @@ def main() -> None:
         if comm.rank == estimator:
             from hpc_nas.group.estimator_rank import run_estimator
 
-            departure = Departure(
+            shutdown = Shutdown(
                 configuration.group,
                 deadline_time=arguments.deadline,
                 notice=notice,
                 request=files.leave_request,
             )
-            run_estimator(comm, configuration=configuration, files=files, departure=departure)
+            run_estimator(comm, configuration=configuration, files=files, shutdown=shutdown)
         else:
             from hpc_nas.group.device_check import check_own_device
             from hpc_nas.group.trainer_rank import TrainerRank
@@ -97,7 +97,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--local-dir", type=Path, help="where the ranks write their files on this node's own disk"
     )
     parser.add_argument(
-        "--watch-dir", type=Path, required=True, help="where keeper and ranks watch each other, on this node"
+        "--watch-dir", type=Path, required=True, help="where agent and ranks watch each other, on this node"
     )
     return parser.parse_args()
 

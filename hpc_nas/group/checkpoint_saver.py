@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hpc_nas.records.checkpoint_files import CheckpointName, remove_checkpoints
 from hpc_nas.records.group_files import GroupFiles
-from hpc_nas.training.checkpoint import Checkpoint, Standing
+from hpc_nas.training.checkpoint import Checkpoint, TrainingPosition
 from hpc_nas.training.checkpoint_file import Origin, write_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class CheckpointSaver:
         self._condition = threading.Condition()
         self._planned: deque[Checkpoint] = deque()  # the first one stays there until it is answered
         self._periodic: Checkpoint | None = None
-        self._writing: Standing | None = None  # of a periodic one
+        self._writing: TrainingPosition | None = None  # of a periodic one
         self._unwanted = False  # the candidate whose periodic one is being written has ended
         self._answers: deque[Answer] = deque()
         self._closed = False
@@ -63,9 +63,9 @@ class CheckpointSaver:
 
     def save(self, checkpoint: Checkpoint, *, timeout_s: float) -> None:
         """One of a planned end; `take` gives the answer. Waits, at most so long, only where several wait already."""
-        standing = checkpoint.standing
+        position = checkpoint.position
         with self._condition:
-            if self._periodic is not None and self._periodic.standing.candidate == standing.candidate:
+            if self._periodic is not None and self._periodic.position.candidate == position.candidate:
                 self._periodic = None
             if self._condition.wait_for(lambda: len(self._planned) <= MAX_WAITING, timeout_s):
                 self._planned.append(checkpoint)
@@ -73,7 +73,7 @@ class CheckpointSaver:
                 return
             number = len(self._planned)
         message = f"{number} checkpoints wait to be written to {self._shared}, for more than {timeout_s:g} s"
-        self._answers.append(_answer(standing, name=None, message=message))
+        self._answers.append(_answer(position, name=None, message=message))
 
     def forget(self, candidate: int) -> None:
         """The candidate has ended for good here: of its periodic ones nothing is to appear any more.
@@ -81,7 +81,7 @@ class CheckpointSaver:
         What lies in the run directory stays until the campaign knows of the end; what lies on the node goes.
         """
         with self._condition:
-            if self._periodic is not None and self._periodic.standing.candidate.number == candidate:
+            if self._periodic is not None and self._periodic.position.candidate.number == candidate:
                 self._periodic = None
             if self._writing is not None and self._writing.candidate.number == candidate:
                 self._unwanted = True
@@ -109,7 +109,7 @@ class CheckpointSaver:
             self._condition.notify_all()
             self._condition.wait_for(lambda: not self._planned, timeout_s)
             message = f"its checkpoint could not be written within {timeout_s:g} s"
-            late = [_answer(each.standing, name=None, message=message) for each in self._planned]
+            late = [_answer(each.position, name=None, message=message) for each in self._planned]
             answers = [*self._answers, *late]
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return answers
@@ -128,7 +128,7 @@ class CheckpointSaver:
                 planned: Checkpoint | None = self._planned[0]
             elif self._periodic is not None:
                 planned, periodic = None, self._periodic
-                self._periodic, self._writing, self._unwanted = None, periodic.standing, False
+                self._periodic, self._writing, self._unwanted = None, periodic.position, False
             else:
                 return False
         if planned is not None:
@@ -142,16 +142,16 @@ class CheckpointSaver:
         return True
 
     def _write_planned(self, checkpoint: Checkpoint) -> Answer:
-        name = name_of(checkpoint.standing)
+        name = name_of(checkpoint.position)
         problem = self._write(self._shared / str(name), checkpoint)
         if problem is not None:
-            return _answer(checkpoint.standing, name=None, message=problem)
+            return _answer(checkpoint.position, name=None, message=problem)
         for directory in {self._shared, self._periodic_dir}:
             remove_checkpoints(directory, candidate=name.candidate, before=name)
-        return _answer(checkpoint.standing, name=name)
+        return _answer(checkpoint.position, name=name)
 
     def _write_periodic(self, checkpoint: Checkpoint) -> None:
-        name = name_of(checkpoint.standing)
+        name = name_of(checkpoint.position)
         problem = self._write(self._periodic_dir / str(name), checkpoint)
         with self._condition:
             self._writing = None
@@ -161,7 +161,7 @@ class CheckpointSaver:
                 "candidate %d attempt %d: no checkpoint at epoch %g: %s",
                 name.candidate,
                 name.attempt,
-                checkpoint.standing.epochs,
+                checkpoint.position.epochs,
                 problem,
             )
         elif unwanted:
@@ -179,18 +179,18 @@ class CheckpointSaver:
         return None
 
 
-def name_of(standing: Standing) -> CheckpointName:
+def name_of(position: TrainingPosition) -> CheckpointName:
     """The file name of a checkpoint."""
     return CheckpointName(
-        candidate=standing.candidate.number, attempt=standing.attempt, batches=standing.batches
+        candidate=position.candidate.number, attempt=position.attempt, batches=position.batches
     )
 
 
-def _answer(standing: Standing, *, name: CheckpointName | None, message: str = "") -> Answer:
+def _answer(position: TrainingPosition, *, name: CheckpointName | None, message: str = "") -> Answer:
     return Answer(
-        candidate=standing.candidate.number,
-        attempt=standing.attempt,
-        epochs=standing.epochs,
+        candidate=position.candidate.number,
+        attempt=position.attempt,
+        epochs=position.epochs,
         checkpoint=None if name is None else str(name),
         message=message,
     )

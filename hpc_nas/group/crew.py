@@ -10,8 +10,8 @@ from mpi4py import MPI
 import estimator
 from hpc_nas.configuration import GroupSection
 from hpc_nas.group.assignment import Assignment
+from hpc_nas.group.attempt_monitor import Signal
 from hpc_nas.group.hangs import Hang, HangWatch
-from hpc_nas.group.judge import Signal
 from hpc_nas.group.muster import Muster
 from hpc_nas.group.roster import Roster
 from hpc_nas.group.wire import COMMAND_TAG, Leave, Outbox, Pause, Present, Stop, Train
@@ -20,7 +20,7 @@ _Key = tuple[int, int]
 
 
 class Crew:
-    """Sends trainers what they are to do, and keeps the books on it; attempts are (candidate, attempt)."""
+    """Sends trainers what they are to do, and keeps account of it; attempts are (candidate, attempt)."""
 
     def __init__(self, comm: MPI.Comm, *, section: GroupSection):
         self._num_trainers = comm.size - 1

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import LaunchError
-from hpc_nas.group.workbench import bind_device
+from hpc_nas.group.trainer_resources import bind_device
 
 
 def check_own_device(trainers: MPI.Comm, *, configuration: Configuration) -> None:

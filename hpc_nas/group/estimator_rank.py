@@ -15,18 +15,18 @@ from mpi4py import MPI
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError
 from hpc_nas.group import protocol
+from hpc_nas.group.attempt_monitor import make_preset
+from hpc_nas.group.campaign_session import CampaignSession
+from hpc_nas.group.campaign_socket import CampaignSocket
 from hpc_nas.group.connection import read_connection
-from hpc_nas.group.correspondence import Correspondence
 from hpc_nas.group.crew import Crew
-from hpc_nas.group.departure import MARGIN_S, Departure
-from hpc_nas.group.docket import Concluded, Docket, Judged
+from hpc_nas.group.decision_queue import Concluded, DecisionQueue, Judged
 from hpc_nas.group.hangs import Hang, NobodyToCharge
-from hpc_nas.group.interruptions import INTERRUPTED, Interruptions
-from hpc_nas.group.judge import make_preset
-from hpc_nas.group.link import CampaignLink
+from hpc_nas.group.pending_checkpoints import INTERRUPTED, PendingCheckpoints
 from hpc_nas.group.results import Results
 from hpc_nas.group.rows import Rows
-from hpc_nas.group.wire import Failed, Left, Present, ReportBox, Ring, Saved, Taken
+from hpc_nas.group.shutdown import MARGIN_S, Shutdown
+from hpc_nas.group.wire import Failed, Left, Notification, Present, ReportBox, Saved, Taken
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import EstimatorFile
 from hpc_nas.values import Observation, Reason, State
@@ -46,19 +46,19 @@ class EstimatorRank:
         *,
         configuration: Configuration,
         files: GroupFiles,
-        correspondence: Correspondence,
-        departure: Departure,
+        session: CampaignSession,
+        shutdown: Shutdown,
         file: EstimatorFile,
     ):
         self._configuration = configuration
         self._group = files.group
-        self._campaign = correspondence
-        self._departure = departure
-        self._results = Results(file, correspondence=correspondence)
+        self._campaign = session
+        self._shutdown = shutdown
+        self._results = Results(file, session=session)
         self._reports = ReportBox(comm)
         self._crew = Crew(comm, section=configuration.group)
         self._rows = Rows(files, own_rank=comm.rank, was_placed=self._crew.was_placed)
-        self._interruptions = Interruptions()
+        self._pending = PendingCheckpoints()
         self._hung: list[str] = []
 
     def run(self) -> None:
@@ -66,16 +66,16 @@ class EstimatorRank:
         welcome = self._campaign.greet(timeout_s=self._configuration.group.orphan_grace_s)
         preset = make_preset(self._configuration, chance_accuracy=welcome.chance_accuracy)
         self._needs_history = not preset.alone
-        self._docket = Docket(preset, mode_for=self._configuration.mode_for)
+        self._decisions = DecisionQueue(preset, mode_for=self._configuration.mode_for)
         try:
-            while not self._departure.look(silent_s=self._campaign.silent_s):
-                self._turn(POLL_MS if self._crew.busy or self._docket else IDLE_POLL_MS)
+            while not self._shutdown.look(silent_s=self._campaign.silent_s):
+                self._turn(POLL_MS if self._crew.busy or self._decisions else IDLE_POLL_MS)
                 self._crew.check_present()
                 for hang in self._crew.overdue():
                     self._give_up_on(hang)
             self._leave()
         finally:
-            self._docket.close()
+            self._decisions.close()
             self._rows.close()
 
     # --- one turn ----------------------------------------------------------------------------------------
@@ -94,19 +94,19 @@ class EstimatorRank:
         if isinstance(message, protocol.Assign):
             self._crew.receive(message.assignments)
         elif isinstance(message, protocol.HistoryEvents):
-            self._docket.learn(message.events, first_version=message.first_version)
+            self._decisions.learn(message.events, first_version=message.first_version)
         elif isinstance(message, protocol.Leave):
-            self._departure.leave(message.reason)
+            self._shutdown.leave(message.reason)
 
     def _take_reports(self) -> None:
         while (item := self._reports.poll()) is not None:
             trainer, report = item
-            if isinstance(report, Ring):
-                self._rows.ring(trainer, report)
+            if isinstance(report, Notification):
+                self._rows.notify(trainer, report)
             elif isinstance(report, Left):
                 self._on_left(trainer, report)
-            elif isinstance(report, Saved) and (found := self._interruptions.saved(report)) is not None:
-                self._docket.set_aside(found)
+            elif isinstance(report, Saved) and (found := self._pending.saved(report)) is not None:
+                self._decisions.set_aside(found)
             elif isinstance(report, Taken):
                 self._campaign.send(
                     protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
@@ -126,9 +126,9 @@ class EstimatorRank:
         for observation, lag_s in self._rows.read_of(trainer):  # they come before its conclusion
             self._take_row(observation, lag_s=lag_s)
         if report.state in INTERRUPTED:
-            self._interruptions.left(trainer, report)
+            self._pending.left(trainer, report)
             return
-        self._docket.conclude(
+        self._decisions.conclude(
             key,
             trainer=trainer,
             state=report.state,
@@ -142,18 +142,18 @@ class EstimatorRank:
         self._keep_up()
 
     def _keep_up(self) -> None:
-        version = self._docket.history_version if self._needs_history else None
+        version = self._decisions.history_version if self._needs_history else None
         self._campaign.keep_up(credits=self._crew.credits, history_version=version)
 
     # --- rows, forecasts, decisions ----------------------------------------------------------------------
 
     def _take_row(self, observation: Observation, *, lag_s: float) -> None:
-        self._docket.observe(observation, read_lag_s=lag_s)
+        self._decisions.observe(observation, read_lag_s=lag_s)
         if not observation.carried:
             self._crew.observed((observation.candidate, observation.attempt))
 
     def _take_results(self) -> None:
-        while (result := self._docket.take()) is not None:
+        while (result := self._decisions.take()) is not None:
             if isinstance(result, Judged):
                 self._carry_out(result)
             elif isinstance(result, Concluded):
@@ -184,7 +184,7 @@ class EstimatorRank:
         )
         logger.error("candidate %d attempt %d: %s", *hang.key, message)
         self._crew.drop(hang.trainer)
-        self._docket.conclude(
+        self._decisions.conclude(
             hang.key,
             trainer=hang.trainer,
             state=State.FAILED,
@@ -193,25 +193,25 @@ class EstimatorRank:
             ended_time=time.time(),
         )
         self._hung.append(message)
-        self._departure.leave(message)
+        self._shutdown.leave(message)
 
     def _leave(self) -> None:
         """Send the trainers away, wait for their checkpoints, judge what is left, tell the campaign."""
-        assert self._departure.reason is not None
-        logger.info("group %d leaves: %s", self._group, self._departure.reason)
+        assert self._shutdown.reason is not None
+        logger.info("group %d leaves: %s", self._group, self._shutdown.reason)
         self._crew.send_away()
-        self._departure.begin()
-        while self._unfinished and self._departure.may_go_on(silent_s=self._campaign.silent_s):
+        self._shutdown.begin()
+        while self._unfinished and self._shutdown.may_go_on(silent_s=self._campaign.silent_s):
             self._turn(POLL_MS)
-        for interrupted in self._interruptions.give_up("its checkpoint was not written in time"):
-            self._docket.set_aside(interrupted)
-        until = max(self._departure.until, time.monotonic() + MARGIN_S)
-        while self._docket and time.monotonic() < until:
+        for interrupted in self._pending.give_up("its checkpoint was not written in time"):
+            self._decisions.set_aside(interrupted)
+        until = max(self._shutdown.until, time.monotonic() + MARGIN_S)
+        while self._decisions and time.monotonic() < until:
             self._take_results()
             self._keep_up()
             time.sleep(POLL_MS / 1000)
-        self._campaign.send(protocol.Goodbye(reason=self._departure.reason))
-        self._campaign.settle(until=until, silent_s=self._departure.silence_limit_s, poll_ms=POLL_MS)
+        self._campaign.send(protocol.Goodbye(reason=self._shutdown.reason))
+        self._campaign.settle(until=until, silent_s=self._shutdown.silence_limit_s, poll_ms=POLL_MS)
         stayed = [f"{self._crew.where(trainer)} did not leave in time" for trainer in self._crew.training]
         if self._hung or stayed:
             raise NobodyToCharge("; ".join(self._hung + stayed))
@@ -219,16 +219,16 @@ class EstimatorRank:
 
     @property
     def _unfinished(self) -> bool:
-        return bool(self._crew.training or self._interruptions or self._docket)
+        return bool(self._crew.training or self._pending or self._decisions)
 
 
 def run_estimator(
-    comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, departure: Departure
+    comm: MPI.Comm, *, configuration: Configuration, files: GroupFiles, shutdown: Shutdown
 ) -> None:
     """Open the line and the file, serve, and report records that can't be written before giving up."""
     directory, group = files.run_directory, files.group
-    link = CampaignLink(read_connection(directory.connection_path), group=group)
-    correspondence = Correspondence(link, alive_path=files.alive_path, deadline_time=departure.deadline_time)
+    link = CampaignSocket(read_connection(directory.connection_path), group=group)
+    session = CampaignSession(link, alive_path=files.alive_path, deadline_time=shutdown.deadline_time)
     path = files.rank_file_path(comm.rank)
     try:
         with EstimatorFile(path, group=group, rank=comm.rank, device="none") as file:
@@ -236,8 +236,8 @@ def run_estimator(
                 comm,
                 configuration=configuration,
                 files=files,
-                correspondence=correspondence,
-                departure=departure,
+                session=session,
+                shutdown=shutdown,
                 file=file,
             ).run()
     except (RecordError, OSError) as error:

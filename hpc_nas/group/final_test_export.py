@@ -16,7 +16,7 @@ from torch import nn
 import hpc_nas
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import RecordError, RunDirectoryError
-from hpc_nas.group.workbench import Workbench
+from hpc_nas.group.trainer_resources import TrainerResources
 from hpc_nas.records.network_files import NOT_EXPORTED, RESULT_NAME, NetworkResult, network_dir
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.architecture import ARCHITECTURE_NAME, Architecture, json_options
@@ -44,7 +44,12 @@ class FinalTestExport:
     """Writes the network's directory, whole file by whole file, the result last."""
 
     def __init__(
-        self, configuration: Configuration, *, bench: Workbench, directory: RunDirectory, cache_dir: Path
+        self,
+        configuration: Configuration,
+        *,
+        bench: TrainerResources,
+        directory: RunDirectory,
+        cache_dir: Path,
     ) -> None:
         self._configuration = configuration
         self._bench = bench
@@ -154,7 +159,7 @@ class _Files:
 
 
 def make_finish(
-    configuration: Configuration, *, bench: Workbench, directory: RunDirectory, cache_dir: Path
+    configuration: Configuration, *, bench: TrainerResources, directory: RunDirectory, cache_dir: Path
 ) -> Finish:
     """What the campaign that is configured wants of its networks."""
     if not configuration.finalists.origins:

@@ -32,7 +32,7 @@ def age_of(observation: Observation, *, now: float) -> float:
 class ObservationReaders:
     """Readers of all rank files in a directory.
 
-    A file is read when its trainer rings. Files that nobody rings for are found and read every
+    A file is read when its trainer says that it has written. Files of which nobody says so are found and read every
     `scan_interval_s`, so that a training program that is not ours can stream into the same layout; its candidates
     have numbers of their own (`records.ownership`).
     """
@@ -67,8 +67,8 @@ class ObservationReaders:
             observation = observation_from_row(row)
             yield observation, age_of(observation, now=now)
 
-    def scan(self, *, rung: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
-        """New rows of files outside `rung`, at most every `scan_interval_s`."""
+    def scan(self, *, notified: frozenset[Path]) -> Iterator[tuple[Observation, float]]:
+        """New rows of files outside `notified`, at most every `scan_interval_s`."""
         now = time.monotonic()
         if now < self._next_scan:
             return
@@ -79,7 +79,7 @@ class ObservationReaders:
             logger.warning("%s can't be looked through just now: %s", self._directory, error.strerror)
             return
         for path in self._found:
-            if path == self._own or path in rung or path in self._foreign:
+            if path == self._own or path in notified or path in self._foreign:
                 continue
             reader = self._readers.get(path)
             if reader is not None and not reader.changed():

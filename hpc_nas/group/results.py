@@ -6,8 +6,8 @@ import math
 import time
 
 from hpc_nas.group import protocol
-from hpc_nas.group.correspondence import Correspondence
-from hpc_nas.group.docket import Concluded, Judged, SetAside
+from hpc_nas.group.campaign_session import CampaignSession
+from hpc_nas.group.decision_queue import Concluded, Judged, SetAside
 from hpc_nas.records.ownership import is_foreign
 from hpc_nas.records.rank_file import EstimatorFile
 from hpc_nas.values import Observation
@@ -16,11 +16,11 @@ _Key = tuple[int, int]
 
 
 class Results:
-    """Records and tells each result of the docket, and remembers when an attempt was signalled."""
+    """Records and tells each result of the decisions, and remembers when an attempt was signalled."""
 
-    def __init__(self, file: EstimatorFile, *, correspondence: Correspondence):
+    def __init__(self, file: EstimatorFile, *, session: CampaignSession):
         self._file = file
-        self._correspondence = correspondence
+        self._session = session
         self._times: dict[_Key, tuple[float, float]] = {}  # decided, signal sent
 
     def signalled(self, key: _Key, *, decided_time: float) -> None:
@@ -46,7 +46,7 @@ class Results:
             return  # recorded; it is none of the campaign's
         forecast = verdict.decision.forecast
         value = forecast.value if forecast is not None else None
-        self._correspondence.send(_progress(observation, trainer=trainer, forecast=value))
+        self._session.send(_progress(observation, trainer=trainer, forecast=value))
 
     def concluded(self, concluded: Concluded) -> None:
         """An attempt that is over."""
@@ -60,13 +60,13 @@ class Results:
             signal_time=signal_time,
             ended_time=concluded.ended_time,
         )
-        self._correspondence.report(protocol.Ended(trainer=concluded.trainer, outcome=outcome))
+        self._session.report(protocol.Ended(trainer=concluded.trainer, outcome=outcome))
 
     def set_aside(self, result: SetAside) -> None:
         """An attempt that is to go on later: it has no outcome, the trainer's own record says how far it came."""
         interrupted = result.interrupted
         self._times.pop((interrupted.candidate, interrupted.attempt), None)
-        self._correspondence.report(interrupted)
+        self._session.report(interrupted)
 
 
 def _progress(observation: Observation, *, trainer: int | None, forecast: float | None) -> protocol.Progress:

@@ -2,7 +2,7 @@
 
 A trainer's rows are read from its file. Where the file system does not show them there while the trainer goes on
 (HDF5's SWMR asks for what POSIX promises, and not every network file system keeps it), they are those that came with
-its rings: the file stays the record, and is read once its writer has left.
+its notifications: the file stays the record, and is read once its writer has left.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hpc_nas.group.readers import (
     ObservationReaders,
     age_of,
 )
-from hpc_nas.group.wire import Ring
+from hpc_nas.group.wire import Notification
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.values import Observation
 
@@ -43,23 +43,23 @@ class Rows:
         )
         self._was_placed = was_placed
         self._paths = {rank: files.rank_file_path(rank) for rank in range(own_rank)}
-        self._all_rung = frozenset(self._paths.values())
-        self._rung: dict[int, list[Ring]] = {}
+        self._all_notified = frozenset(self._paths.values())
+        self._notified: dict[int, list[Notification]] = {}
         self._num_taken = dict.fromkeys(self._paths, 0)
         self._unseen: set[int] = set()  # trainers whose files do not show their rows
 
-    def ring(self, trainer: int, ring: Ring) -> None:
+    def notify(self, trainer: int, notification: Notification) -> None:
         """This trainer says that it has written."""
-        self._rung.setdefault(trainer, []).append(ring)
+        self._notified.setdefault(trainer, []).append(notification)
 
     def read(self) -> Iterator[tuple[Observation, float]]:
         """What is new."""
-        for trainer in tuple(self._rung):
+        for trainer in tuple(self._notified):
             yield from self.read_of(trainer)
-        yield from self._readers.scan(rung=self._all_rung)
+        yield from self._readers.scan(notified=self._all_notified)
 
     def read_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
-        """What is new of this trainer: all that it has rung for, and more where its file shows more."""
+        """What is new of this trainer: all that it has notified of, and more where its file shows more."""
         for row, age_s in self._read_all_of(trainer):
             if self._was_placed(trainer, (row.candidate, row.attempt)):
                 yield row, age_s
@@ -76,22 +76,22 @@ class Rows:
         self._readers.close()
 
     def _read_all_of(self, trainer: int) -> Iterator[tuple[Observation, float]]:
-        rung = self._rung.pop(trainer, [])
+        notified = self._notified.pop(trainer, [])
         if trainer not in self._unseen:
-            yield from self._read_file_of(trainer, rung={ring.index: ring.row for ring in rung})
-        for ring in rung:
-            if ring.index >= self._num_taken[trainer]:
-                self._give_up_on_file_of(trainer, why=f"row {ring.index} is not there")
-                self._num_taken[trainer] = ring.index + 1
-                yield ring.row, age_of(ring.row, now=time.time())
+            yield from self._read_file_of(trainer, notified={each.index: each.row for each in notified})
+        for each in notified:
+            if each.index >= self._num_taken[trainer]:
+                self._give_up_on_file_of(trainer, why=f"row {each.index} is not there")
+                self._num_taken[trainer] = each.index + 1
+                yield each.row, age_of(each.row, now=time.time())
 
     def _read_file_of(
-        self, trainer: int, *, rung: Mapping[int, Observation]
+        self, trainer: int, *, notified: Mapping[int, Observation]
     ) -> Iterator[tuple[Observation, float]]:
         try:
             for row, age_s in self._readers.read(self._paths[trainer]):
                 index = self._num_taken[trainer]
-                if index in rung and not _same(row, rung[index]):
+                if index in notified and not _same(row, notified[index]):
                     self._give_up_on_file_of(trainer, why=f"row {index} is another one there")
                     return
                 self._num_taken[trainer] += 1

@@ -15,6 +15,7 @@ from hpc_nas.errors import RecordError
 from hpc_nas.group.attempt_checkpoints import AttemptCheckpoints
 from hpc_nas.group.checkpoint_saver import Answer, CheckpointSaver
 from hpc_nas.group.final_test_export import make_finish
+from hpc_nas.group.trainer_resources import TrainerResources, prepare_resources
 from hpc_nas.group.wire import (
     REPORT_TAG,
     Command,
@@ -22,17 +23,16 @@ from hpc_nas.group.wire import (
     Failed,
     Leave,
     Left,
+    Notification,
     Outbox,
     Pause,
     Present,
     Report,
-    Ring,
     Saved,
     Stop,
     Taken,
     Train,
 )
-from hpc_nas.group.workbench import Workbench, prepare_workbench
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
 from hpc_nas.tasks.cache import data_cache_dir
@@ -67,7 +67,7 @@ class TrainerRank:
         """Take the place, then train candidate after candidate."""
         for signum in IGNORED_SIGNALS:
             signal.signal(signum, signal.SIG_IGN)
-        bench = prepare_workbench(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
+        bench = prepare_resources(self._configuration, cache_dir=data_cache_dir(), local_rank=self._comm.rank)
         self._saver = CheckpointSaver(self._files, origin=bench.origin)
         self._program = self._make_program(bench)
         try:
@@ -86,7 +86,7 @@ class TrainerRank:
         self._commands.cancel()
         self._outbox.flush(timeout_s=5.0)
 
-    def _make_program(self, bench: Workbench) -> TrainingProgram:
+    def _make_program(self, bench: TrainerResources) -> TrainingProgram:
         finish = make_finish(
             self._configuration,
             bench=bench,
@@ -97,7 +97,7 @@ class TrainerRank:
             space=bench.space, data=bench.data, section=self._configuration.training, finish=finish
         )
 
-    def _record(self, bench: Workbench) -> None:
+    def _record(self, bench: TrainerResources) -> None:
         """Serve with a rank file."""
         rank, device = self._comm.rank, str(bench.device)
         with TrainerFile(
@@ -106,7 +106,7 @@ class TrainerRank:
             self._report(Present(host=socket.gethostname(), pid=os.getpid(), device=device))
             self._serve(bench, file)
 
-    def _serve(self, bench: Workbench, file: TrainerFile) -> None:
+    def _serve(self, bench: TrainerResources, file: TrainerFile) -> None:
         while not self._leaving:
             command = self._next_command()
             if isinstance(command, Leave):
@@ -115,7 +115,7 @@ class TrainerRank:
                 self._train(command, bench=bench, file=file)
             # A Stop or a Pause that arrives here names an attempt that is over: stale.
 
-    def _train(self, command: Train, *, bench: Workbench, file: TrainerFile) -> None:
+    def _train(self, command: Train, *, bench: TrainerResources, file: TrainerFile) -> None:
         received_time = time.time()
         assignment = command.assignment
         candidate, attempt = assignment.candidate, assignment.attempt
@@ -123,7 +123,7 @@ class TrainerRank:
 
         def report(observation: Observation) -> None:
             index = file.append_observation(observation)
-            self._report(Ring(index=index, row=observation))
+            self._report(Notification(index=index, row=observation))
 
         job = Job(
             candidate=candidate,

@@ -73,7 +73,7 @@ class Taken(_Message):
     attempt: int
 
 
-class Ring(_Message):
+class Notification(_Message):
     """Report: this row lies in this trainer's file, at this place among its observations.
 
     The row comes along for file systems that do not show it to a reader while its writer goes on.
@@ -121,7 +121,7 @@ class Failed(_Message):
 
 
 Command = Train | Stop | Pause | Leave
-Report = Present | Taken | Ring | Left | Saved | Failed
+Report = Present | Taken | Notification | Left | Saved | Failed
 
 _commands: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 _reports: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])

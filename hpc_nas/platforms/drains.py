@@ -1,6 +1,6 @@
 """Drains a group's local files in the background while it lives, and for good once it has ended.
 
-The same thread first sees to what dead keepers have left behind on this node.
+The same thread first sees to what dead agents have left behind on this node.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Drains:
 
 
 def rescue(parent: Path, *, run_directory: RunDirectory) -> None:
-    """Drain the groups whose keepers have died on this node without doing so."""
+    """Drain the groups whose agents have died on this node without doing so."""
     for files in left_behind(parent, run_directory=run_directory):
         assert files.local_dir is not None
         problem = drain_and_remove(Drainer(files), local_dir=files.local_dir, until=time.monotonic())

@@ -52,14 +52,14 @@ def group_line(
 ) -> list[str]:
     """The launch line of one worker group inside one node.
 
-    `watch_dir`: where ranks and keeper watch each other, and wardens write down how their ranks died;
+    `watch_dir`: where ranks and agent watch each other, and rank wrappers write down how their ranks died;
     `deadline_time`: when the allocation ends, in seconds since 1970; `local_dir`: where its ranks write their files,
     if not in the group's own directory.
     """
     size = configuration.world_size
-    warden = Path(__file__).parent.parent / "group" / "warden.py"
+    rank_wrapper = Path(__file__).parent.parent / "group" / "rank_wrapper.py"
     command = python_line(
-        str(warden), str(watch_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
+        str(rank_wrapper), str(watch_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
     )
     arguments = [str(run_dir), "--group", str(group), "--expect-size", str(size)]
     arguments += ["--watch-dir", str(watch_dir)]

@@ -25,7 +25,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
 
     `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
     The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
-    the interchange at once; the reaper ends what a killed pool leaves behind.
+    the interchange at once; the pool wrapper ends what a killed pool leaves behind.
     `parsl_dir` has a path that needs no quoting (`parsl_directory`); what starts a pool is written there.
     Raises LaunchError when the GPUs granted on this node, where it is to be the only one, are too few.
     """
@@ -70,7 +70,7 @@ def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughpu
 
 
 def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
-    """Starts a node's worker pool under the reaper; all by their paths, for PATH may not reach the node.
+    """Starts a node's worker pool under the pool wrapper; all by their paths, for PATH may not reach the node.
 
     By a script of its own, since launchers put the command into here-documents and quote it again: the paths in the
     script may hold anything. The pool leaves a third of the grace time after its campaign; groups have then half of
@@ -78,7 +78,7 @@ def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
     """
     grace_s = configuration.group.orphan_grace_s / 2
     pool = _ours("pool.py", str(SCRIPTS_DIR / "process_worker_pool.py"))
-    line = shlex.join(_ours("reaper.py", "--grace", f"{grace_s:g}", *pool))
+    line = shlex.join(_ours("pool wrapper.py", "--grace", f"{grace_s:g}", *pool))
     script = parsl_dir / "pool.sh"
     try:
         script.write_text(f'#!/bin/bash\nexec {line} "$@"\n', encoding="utf-8")

@@ -1,8 +1,8 @@
-"""The node's own disk: a group's directories there, who holds them, and what dead keepers have left behind.
+"""The node's own disk: a group's directories there, who holds them, and what dead agents have left behind.
 
 `$scratch/hpc-nas-<run>/group-00000/` belongs to one group of one run; the run's part of the name is made from what no
-two runs share. The keeper that uses the directory holds a lock in it, which the system frees however it dies. The
-directory in which keeper and ranks watch each other is made in the same way, in memory (`/dev/shm`) where possible.
+two runs share. The agent that uses the directory holds a lock in it, which the system frees however it dies. The
+directory in which agent and ranks watch each other is made in the same way, in memory (`/dev/shm`) where possible.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def local_directory(
 def watch_directory(
     local: LocalDirectory, *, run_directory: RunDirectory, group: int
 ) -> Iterator[LocalDirectory]:
-    """Where the group's keeper and ranks watch each other: its local directory, or one of its own on this node.
+    """Where the group's agent and ranks watch each other: its local directory, or one of its own on this node.
 
     A node on which nothing can be written has none, and the warning says so.
     """
@@ -102,7 +102,7 @@ def watch_directory(
 
 
 def clear_watch_directories(run_directory: RunDirectory) -> None:
-    """Remove what killed keepers of this run have left on this node."""
+    """Remove what killed agents of this run have left on this node."""
     for parent in _watch_parents(run_directory):
         _clear(parent)
 
@@ -168,7 +168,7 @@ def run_scratch(
 
 @contextmanager
 def held(local_dir: Path) -> Iterator[bool]:
-    """Hold the directory's lock; False where another living keeper does, or the directory is gone."""
+    """Hold the directory's lock; False where another living agent does, or the directory is gone."""
     try:
         descriptor = os.open(local_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:

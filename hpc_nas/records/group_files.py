@@ -1,6 +1,6 @@
 """Where the files of one worker group lie while it lives: in the run directory, or on its node's own disk.
 
-On a node's own disk they are reached by that node alone; the group's keeper drains them to the run directory, at
+On a node's own disk they are reached by that node alone; the group's agent drains them to the run directory, at
 intervals and when the group has ended (`draining`).
 
 Keeper and ranks watch each other through files in a directory on the node, `watch_dir`, many times a second. A shared
@@ -44,27 +44,27 @@ class GroupFiles:
         return self.local_dir / self.run_directory.checkpoints_dir.name
 
     @property
-    def standing_path(self) -> Path:
-        """Where the group is and how it ended, by its keeper; by its supervisor where there is no keeper (any more)."""
-        return self.run_directory.group_dir(self.group) / "standing.json"
+    def status_path(self) -> Path:
+        """Where the group is and how it ended, by its agent; by its group task where there is no agent (any more)."""
+        return self.run_directory.group_dir(self.group) / "status.json"
 
     @property
     def watched_dir(self) -> Path:
-        """Where keeper and ranks tell each other that they live, have died, or are to leave."""
+        """Where agent and ranks tell each other that they live, have died, or are to leave."""
         return self.watch_dir if self.watch_dir is not None else self.run_directory.group_dir(self.group)
 
     @property
     def alive_path(self) -> Path:
-        """Touched by the estimator rank every second: the keeper sees by it that the group lives."""
+        """Touched by the estimator rank every second: the agent sees by it that the group lives."""
         return self.watched_dir / "alive"
 
     @property
     def leave_path(self) -> Path:
-        """Made by the keeper when its node tells it to end: the estimator rank leaves in order."""
+        """Made by the agent when its node tells it to end: the estimator rank leaves in order."""
         return self.watched_dir / "leave"
 
     def leave_request(self) -> str | None:
-        """Why the keeper wants the group to leave; None while it does not. Costs one failed open."""
+        """Why the agent wants the group to leave; None while it does not. Costs one failed open."""
         try:
             return self.leave_path.read_text(encoding="utf-8") or "told to leave"
         except OSError:

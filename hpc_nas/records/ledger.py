@@ -117,7 +117,7 @@ class AttemptLost(_Event):
     group: Number
     message: str
     charged: bool
-    suspect: bool
+    quarantined: bool
 
 
 class CandidateEnded(_Event):

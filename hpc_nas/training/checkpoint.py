@@ -17,7 +17,7 @@ Plain = dict[str, Any]
 _SCALARS = (bool, int, float, str, type(None))
 
 
-class Standing(BaseModel):
+class TrainingPosition(BaseModel):
     """Where a training stands, in figures. `device` is a torch device type: generators differ between them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
@@ -36,7 +36,7 @@ class Standing(BaseModel):
 class Checkpoint:
     """`state` is `Session.capture`'s: a deep copy, which no training touches any more."""
 
-    standing: Standing
+    position: TrainingPosition
     state: Plain
 
 

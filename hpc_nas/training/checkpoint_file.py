@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, Standing
+from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, TrainingPosition
 from hpc_nas.values import Candidate
 
 SCHEMA_VERSION = 1
-_KEYS = {"schema_version", "origin", "standing", "state"}
+_KEYS = {"schema_version", "origin", "position", "state"}
 
 
 class Origin(BaseModel):
@@ -35,7 +35,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, *, origin: Origin) -> N
     content = {
         "schema_version": SCHEMA_VERSION,
         "origin": origin.model_dump_json(),
-        "standing": checkpoint.standing.model_dump_json(),
+        "position": checkpoint.position.model_dump_json(),
         "state": checkpoint.state,
     }
     try:
@@ -83,13 +83,13 @@ def read_checkpoint(
         if set(content) != _KEYS or not isinstance(content["state"], dict):
             raise ValueError(f"holds {sorted(map(str, content))}; expected {sorted(_KEYS)}")
         stated = Origin.model_validate_json(content["origin"])
-        standing = Standing.model_validate_json(content["standing"])
+        position = TrainingPosition.model_validate_json(content["position"])
     except (ValidationError, ValueError, KeyError) as error:
         return NoCheckpoint(message=f"{path}: no checkpoint of hpc-nas: {error}")
-    differs = _difference(standing, stated, candidate=candidate, origin=origin, device=device)
+    differs = _difference(position, stated, candidate=candidate, origin=origin, device=device)
     if differs:
         return NoCheckpoint(message=f"{path}: {differs}")
-    return Checkpoint(standing=standing, state=content["state"])
+    return Checkpoint(position=position, state=content["state"])
 
 
 def _load(path: Path) -> dict[str, Any] | NoCheckpoint:
@@ -113,17 +113,17 @@ def _load(path: Path) -> dict[str, Any] | NoCheckpoint:
 
 
 def _difference(
-    standing: Standing, stated: Origin, *, candidate: Candidate, origin: Origin, device: torch.device
+    position: TrainingPosition, stated: Origin, *, candidate: Candidate, origin: Origin, device: torch.device
 ) -> str:
     """What a checkpoint is of that it should not be; empty if it fits."""
-    theirs, ours = standing.candidate, candidate
+    theirs, ours = position.candidate, candidate
     if (theirs.number, theirs.seed, theirs.parameters) != (ours.number, ours.seed, ours.parameters):
         return f"of candidate {theirs.number} with seed {theirs.seed}, or other parameters; this is {ours.number}"
     for name in Origin.model_fields:
         if getattr(stated, name) != getattr(origin, name):
             return f"of another [{name}]: {getattr(stated, name)}; now {getattr(origin, name)}"
-    if standing.device != device.type:
-        return f"made on {standing.device}; the generators of {device.type} can't go on from it"
+    if position.device != device.type:
+        return f"made on {position.device}; the generators of {device.type} can't go on from it"
     return ""
 
 

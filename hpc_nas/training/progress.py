@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, Standing
+from hpc_nas.training.checkpoint import Checkpoint, NoCheckpoint, TrainingPosition
 from hpc_nas.training.failures import Failure
 from hpc_nas.training.signals import Signal
 from hpc_nas.values import REASONS, Observation, Reason, State
@@ -60,13 +60,13 @@ class Progress:
     signal_time: float = math.nan
     observations: list[Observation] = field(default_factory=list)
 
-    def begin_at(self, standing: Standing) -> None:
+    def begin_at(self, position: TrainingPosition) -> None:
         """Go on from a checkpoint."""
-        self.start_epoch = self.epochs = standing.epochs
-        self.start_batch = standing.batches
-        self.interval_train_s = standing.train_s
-        self.interval_validate_s = standing.validate_s
-        self.observations = list(standing.observations)
+        self.start_epoch = self.epochs = position.epochs
+        self.start_batch = position.batches
+        self.interval_train_s = position.train_s
+        self.interval_validate_s = position.validate_s
+        self.observations = list(position.observations)
 
     def trained(self, seconds: float) -> None:
         self.train_s += seconds

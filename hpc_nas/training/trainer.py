@@ -11,7 +11,7 @@ from hpc_nas.configuration import TrainingSection
 from hpc_nas.spaces.space import Space
 from hpc_nas.tasks.base import TaskData
 from hpc_nas.training.best_weights import Finish, NoWeights, Weights
-from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, Standing
+from hpc_nas.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoint, Occasion, TrainingPosition
 from hpc_nas.training.failures import Failure, guarded, release_cache, release_memory
 from hpc_nas.training.program import Job
 from hpc_nas.training.progress import NOT_NEEDED, Progress, TrainingEnd
@@ -114,7 +114,7 @@ def _begin(
         return session
     refusal = guarded(partial(_restore, session, weights, checkpoint), building=True)
     if not isinstance(refusal, Failure):
-        progress.begin_at(checkpoint.standing)
+        progress.begin_at(checkpoint.position)
         return session
     logger.warning("%s begins from the start: its checkpoint does not fit: %s", where, refusal.message)
     checkpoints.refuse()
@@ -126,9 +126,9 @@ def _begin(
 
 def _restore(session: Session, weights: Weights, checkpoint: Checkpoint) -> None:
     session.restore(checkpoint.state)
-    standing = checkpoint.standing
+    position = checkpoint.position
     seen = (session.epochs, session.batches, session.intervals_done)
-    stated = (standing.epochs, standing.batches, len(standing.observations))
+    stated = (position.epochs, position.batches, len(position.observations))
     if seen != stated:
         raise ValueError(f"its state stands at (epochs, batches, validations) {seen}, its curve at {stated}")
     weights.restore(checkpoint.state.get(_KEPT, {}))
@@ -168,7 +168,7 @@ class _Copies:
         if isinstance(state, Failure):
             return NoCheckpoint(message=f"its state can't be copied: {state.message}")
         progress = self._progress
-        standing = Standing(
+        position = TrainingPosition(
             candidate=self._job.candidate,
             attempt=self._job.attempt,
             device=self._job.device.type,
@@ -178,4 +178,4 @@ class _Copies:
             validate_s=progress.interval_validate_s,
             observations=tuple(progress.observations),
         )
-        return Checkpoint(standing=standing, state=state | {_KEPT: self._weights.state()})
+        return Checkpoint(position=position, state=state | {_KEPT: self._weights.state()})

@@ -10,7 +10,7 @@ import numpy as np
 
 from estimator import Action, Described, Engine, History, MirroredHistory, Promotion, Resumed
 from hpc_nas.configuration import Configuration, Mode
-from hpc_nas.group.judge import make_preset
+from hpc_nas.group.attempt_monitor import make_preset
 from hpc_nas.records.archive import CampaignRecord, load_record
 from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.layout import CARRIED, Rows

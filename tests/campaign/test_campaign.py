@@ -93,7 +93,7 @@ def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) 
     assert ended == Counter(range(40))
     set_back = [e for e in events(run_dir) if e["event"] in ("attempt_lost", "attempt_interrupted")]
     assert set_back
-    assert not any(e.get("charged") or e.get("suspect") for e in set_back)
+    assert not any(e.get("charged") or e.get("quarantined") for e in set_back)
     wait_for(lambda: children_left(family) == [], timeout_s=GRACE_S, what="everything it started to leave")
 
 

@@ -90,7 +90,7 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
 
 @pytest.mark.parametrize(
     "kinds",
-    [("rank", "warden", "proxy", "mpiexec", "keeper"), ("helper", "pool", "wrapper")],
+    [("rank", "rank_wrapper", "proxy", "mpiexec", "agent"), ("helper", "pool", "wrapper")],
     ids=["of a group", "of a pool"],
 )
 def test_nothing_of_a_killed_process_stays_and_the_campaign_goes_on(

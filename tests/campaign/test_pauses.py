@@ -50,7 +50,7 @@ def outcomes(run_dir: Path) -> dict[int, dict[str, Any]]:
     return {outcome["candidate"]: outcome for outcome in ended}
 
 
-def check_books(run_dir: Path, truth: dict[int, Curve], *, killed: bool = False) -> None:
+def check_records(run_dir: Path, truth: dict[int, Curve], *, killed: bool = False) -> None:
     """What holds for every campaign whose rule pauses, whatever happened to it on the way.
 
     A candidate may come to its end while no campaign listens: the history of one that was `killed` then has the
@@ -83,7 +83,7 @@ def test_paused_candidates_are_promoted_or_settled(
         arguments(write_campaign(tmp_path / "c.toml"), run_dir, *SEARCH, *PRESETS[preset]), timeout_s=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    check_books(run_dir, truth)
+    check_records(run_dir, truth)
     told = read_history(run_dir / "history.jsonl").events
     pauses = [e.candidate for e in told if isinstance(e, Ended) and e.standing is Standing.PAUSED]
     promoted = [e.candidate for e in told if isinstance(e, Resumed)]
@@ -112,4 +112,4 @@ def test_killed_campaign_goes_on_with_its_paused_candidates(tmp_path: Path, trut
     process.stdout.close()
     done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    check_books(run_dir, truth, killed=True)
+    check_records(run_dir, truth, killed=True)

@@ -93,7 +93,7 @@ def a_trainer(run_dir: Path) -> psutil.Process:
     for process in psutil.process_iter(["cmdline", "environ"]):
         line = " ".join(process.info["cmdline"] or [])
         first = (process.info["environ"] or {}).get("PMI_RANK") == "0"
-        if first and str(run_dir) in line and " mpi4py " in line and "warden.py" not in line:
+        if first and str(run_dir) in line and " mpi4py " in line and "rank_wrapper.py" not in line:
             return process
     raise AssertionError("no trainer found")
 

@@ -78,13 +78,13 @@ def resumed_from_checkpoints(run_dir: Path) -> int:
     return sum((e["candidate"], e["attempt"]) not in lost for e in started)
 
 
-def interruptions(run_dir: Path) -> list[dict[str, Any]]:
+def pending(run_dir: Path) -> list[dict[str, Any]]:
     return [e for e in events(run_dir) if e["event"] == "attempt_interrupted"]
 
 
 def cut(line: list[str], run_dir: Path, number: signal.Signals) -> None:
     """Start the campaign, or go on with it, and warn it as soon as something new was observed."""
-    rows, drained = len(_rows(run_dir)), len(interruptions(run_dir))
+    rows, drained = len(_rows(run_dir)), len(pending(run_dir))
     process = start(line)
     wait_for(
         lambda: len(_rows(run_dir)) > rows or process.poll() is not None, timeout_s=400, what="observations"
@@ -94,7 +94,7 @@ def cut(line: list[str], run_dir: Path, number: signal.Signals) -> None:
     assert process.returncode == 3, output
     assert events(run_dir)[-1]["reason"] == f"stopped by {number.name}"
     assert processes_of(run_dir) == []
-    new = interruptions(run_dir)[drained:]
+    new = pending(run_dir)[drained:]
     assert new, "the signal came while candidates were trained"
     assert all(e["how"] == "drained" and e["checkpoint"] for e in new)
 
@@ -109,7 +109,7 @@ def test_no_batch_is_trained_twice_after_warnings(tmp_path: Path, whole: Whole) 
     done = run(line, timeout_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
     check_outcomes(run_dir)
-    assert resumed_from_checkpoints(run_dir) == len(interruptions(run_dir))
+    assert resumed_from_checkpoints(run_dir) == len(pending(run_dir))
     assert curves(run_dir) == whole.curves
     attempts = batches_by_attempt(run_dir)
     assert all(is_gapless(found) for found in attempts.values()), attempts

@@ -15,7 +15,7 @@ from hpc_nas.campaign.endpoint import LOOPBACK, Endpoint
 from hpc_nas.configuration import Configuration, load_configuration
 from hpc_nas.group import protocol
 from hpc_nas.group.connection import new_keys
-from hpc_nas.platforms.supervisor import GroupExit, run_group
+from hpc_nas.platforms.processes.group_task import GroupExit, run_group
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Outcome
 
@@ -129,7 +129,7 @@ class GroupHarness:
         found = []
         for process in psutil.process_iter(["cmdline", "environ"]):
             line = process.info["cmdline"] or []
-            if marker in line and "mpi4py" in line and "warden.py" not in " ".join(line):
+            if marker in line and "mpi4py" in line and "rank_wrapper.py" not in " ".join(line):
                 rank = (process.info["environ"] or {}).get("PMI_RANK", "")
                 if rank.isdigit() and "mpiexec" not in line[0]:
                     found.append((int(rank), process))

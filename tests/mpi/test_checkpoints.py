@@ -122,7 +122,7 @@ def whole_curves(path: Path) -> Curves:
     """The curves of candidates 1, 3 and 4, trained in one piece in this process."""
     import torch
 
-    from hpc_nas.group.workbench import prepare_workbench
+    from hpc_nas.group.trainer_resources import prepare_resources
     from hpc_nas.tasks.cache import data_cache_dir
     from hpc_nas.training.checkpoint import WithoutCheckpoints
     from hpc_nas.training.program import Job as TrainingJob
@@ -130,7 +130,7 @@ def whole_curves(path: Path) -> Curves:
     from hpc_nas.values import Candidate, Observation
 
     configuration = Job(path / "whole").configuration
-    bench = prepare_workbench(configuration, cache_dir=data_cache_dir(), local_rank=0)
+    bench = prepare_resources(configuration, cache_dir=data_cache_dir(), local_rank=0)
     curves: Curves = {}
     for number in (1, 3, 4):
         seen: list[Observation] = []

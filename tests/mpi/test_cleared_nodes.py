@@ -17,11 +17,11 @@ pytestmark = pytest.mark.mpi
 
 
 def family_of(group: GroupHarness) -> list[psutil.Process]:
-    """The keeper and everything below it: launcher, proxy, wardens, ranks."""
+    """The agent and everything below it: launcher, proxy, rank wrappers, ranks."""
     keepers = [
         child
         for child in psutil.Process(os.getpid()).children()
-        if "hpc_nas.platforms.keeper" in child.cmdline()
+        if "hpc_nas.platforms.processes.group_agent" in child.cmdline()
     ]
     assert len(keepers) == 1
     return [keepers[0], *keepers[0].children(recursive=True)]

@@ -55,7 +55,7 @@ def test_dead_trainer_ends_its_group_and_is_named(tmp_path: Path, fault: str, tr
         seats = {m.candidate: m.trainer for m in group.heard if isinstance(m, protocol.Started)}
     found = examine(group.directory.group_dir(0), log=group.directory.launch_log_path(0), exit=exit)
     assert exit.exit_code != 0
-    assert found.culprit == seats[1]
+    assert found.attributed == seats[1]
     assert trace in found.message
     assert processes_of(tmp_path) == []
 
@@ -67,7 +67,7 @@ def test_estimator_that_dies_ends_the_group_and_is_named(tmp_path: Path) -> None
         group.ranks[2].send_signal(signal.SIGKILL)
         exit = group.until_exit()
     found = examine(group.directory.group_dir(0), log=group.directory.launch_log_path(0), exit=exit)
-    assert found.culprit == 2
+    assert found.attributed == 2
     assert processes_of(tmp_path) == []
 
 
@@ -79,7 +79,7 @@ def test_estimator_that_raises_ends_the_group_with_its_words(tmp_path: Path) -> 
     exit = harness.until_exit()
     harness.endpoint.close()
     found = examine(harness.directory.group_dir(0), log=harness.directory.launch_log_path(0), exit=exit)
-    assert found.culprit == 2
+    assert found.attributed == 2
     assert "RecordError" in found.message
     assert processes_of(tmp_path) == []
 

@@ -22,7 +22,7 @@ CALLS = "trace=%file,getdents64,getdents"  # everything that takes a path, and w
 
 
 def group_processes(run_dir: Path) -> list[int]:
-    """The keeper, the launcher, wardens and ranks; not the test itself."""
+    """The agent, the launcher, rank wrappers and ranks; not the test itself."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -42,7 +42,7 @@ def test_idle_group_looks_at_the_run_directory_once_in_a_while(tmp_path: Path) -
         pids = group_processes(group.directory.path)
         since = time.monotonic()
         group.until(lambda: time.monotonic() - since > 25.0)  # what follows the start is over
-        assert len(pids) >= 8  # keeper, launcher, and a warden and a rank of each of three
+        assert len(pids) >= 8  # agent, launcher, and a rank_wrapper and a rank of each of three
         told = tmp_path / "calls"
         line = ["strace", "-f", "-y", "-e", CALLS, "-o", str(told), *(f"-p{pid}" for pid in pids)]
         with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as tracer:

@@ -82,7 +82,7 @@ def _assert_set_aside(campaign: JobCampaign) -> None:
     assert interrupted, campaign.tail()
     assert all(event["how"] == "drained" and event["checkpoint"] for event in interrupted), interrupted
     lost = campaign.events("attempt_lost")
-    assert not any(event["charged"] or event["suspect"] for event in lost), lost
+    assert not any(event["charged"] or event["quarantined"] for event in lost), lost
     rows = campaign.verdict().observed_attempts
     assert not rows & {(event["candidate"], event["attempt"]) for event in lost}, lost
 

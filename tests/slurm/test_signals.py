@@ -1,4 +1,4 @@
-"""Whom Slurm tells what: the table in `cluster`, measured. Job scripts and supervisors are built on it."""
+"""Whom Slurm tells what: the table in `cluster`, measured. Job scripts and group tasks are built on it."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ def test_processes_start_through_the_one_function_that_composes_their_command_li
     [
         ("-c", "import random, profile, logging, estimator, hpc_nas, typer, parsl"),
         ("-m", "hpc_nas.records.probe"),
-        ("-m", "hpc_nas.platforms.keeper", "--help"),
+        ("-m", "hpc_nas.platforms.processes.group_agent", "--help"),
         ("-m", "mpi4py", "-c", "import random, profile, logging, estimator"),
-        (str(ROOT / "platforms" / "reaper.py"), sys.executable, "-P", "-c", "import random, estimator"),
+        (str(ROOT / "platforms" / "pool wrapper.py"), sys.executable, "-P", "-c", "import random, estimator"),
         (str(ROOT / "platforms" / "tether.py"), sys.executable, "-P", "-c", "import random, estimator"),
     ],
 )

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from hpc_nas.group.warden import die_with_parent
+from hpc_nas.platforms.processes.rank_wrapper import die_with_parent
 from tools.slurm_cluster.network import Network
 from tools.slurm_cluster.processes import end, processes_naming
 

@@ -11,7 +11,7 @@ from book_helpers import Campaign, campaign
 
 @pytest.fixture
 def subject(tmp_path: Path) -> Iterator[Campaign]:
-    """Books with three candidates that run in group 0."""
+    """Recorder with three candidates that run in group 0."""
     with campaign(tmp_path) as made:
         made.begin()
         yield made

@@ -27,7 +27,7 @@ from hpc_nas.campaign.preparation import Prepared
 from hpc_nas.campaign.warm_start import knowledge_for
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import HpcNasError
-from hpc_nas.group.judge import make_preset
+from hpc_nas.group.attempt_monitor import make_preset
 from hpc_nas.records.earlier import read_knowledge
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, read_ledger
 from hpc_nas.records.run_directory import RunDirectory

@@ -13,7 +13,7 @@ from hpc_nas.configuration.schema import CheckpointsSection
 
 
 def test_sweep_removes_what_nobody_goes_on_from(subject: Campaign) -> None:
-    subject.books.take(finished(0), group=0)
+    subject.recorder.take(finished(0), group=0)
     kept = subject.save(1)
     subject.save(0)  # written after its outcome
     subject.save(77)  # of no candidate

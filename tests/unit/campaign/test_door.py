@@ -18,8 +18,8 @@ import pytest
 from hpc_nas.campaign.door import FEWEST, MAX_DESCRIPTORS, most_waiting, raise_descriptor_limit
 from hpc_nas.campaign.endpoint import Endpoint
 from hpc_nas.group import protocol
+from hpc_nas.group.campaign_socket import CampaignSocket
 from hpc_nas.group.connection import Connection, new_keys
-from hpc_nas.group.link import CampaignLink
 from hpc_nas.platforms.addresses import LOOPBACK
 from tests.strangers import GREETING, Strangers, strangers_at
 
@@ -81,9 +81,9 @@ def campaign(tmp_path: Path) -> Iterator[Caller]:
 
 
 @contextmanager
-def group(connection: Connection, number: int) -> Iterator[CampaignLink]:
+def group(connection: Connection, number: int) -> Iterator[CampaignSocket]:
     """A group with the key that is let in."""
-    link = CampaignLink(connection, group=number)
+    link = CampaignSocket(connection, group=number)
     try:
         welcome = link.connect(protocol.Hello(host="n1", pid=1), timeout_s=WAIT_S)
         assert welcome == protocol.Welcome(chance_accuracy=10.0)
@@ -121,7 +121,7 @@ def test_a_thousand_strangers_leave_the_campaign_its_descriptors_and_groups_get_
 def test_group_gets_in_while_strangers_keep_coming(campaign: Caller) -> None:
     with Strangers(campaign.port) as strangers:
         strangers.come(300)
-        link = CampaignLink(campaign.connection, group=5)
+        link = CampaignSocket(campaign.connection, group=5)
         socket = link._open(0)
         socket.send(protocol.encode(protocol.Hello(host="n1", pid=1)))
         deadline = time.monotonic() + WAIT_S

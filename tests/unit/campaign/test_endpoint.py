@@ -21,8 +21,8 @@ from hpc_nas.campaign.run import _listen
 from hpc_nas.configuration import Configuration, PlatformSection, Scheduler
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
+from hpc_nas.group.campaign_socket import CampaignSocket
 from hpc_nas.group.connection import Connection, new_keys, read_connection
-from hpc_nas.group.link import CampaignLink
 from hpc_nas.platforms.addresses import LOOPBACK, interface_addresses
 from hpc_nas.records.run_directory import RunDirectory
 
@@ -240,7 +240,7 @@ def test_group_finds_the_one_address_that_answers(endpoint: Endpoint) -> None:
         connection = endpoint.connection.model_copy(
             update={"endpoints": [dead, *endpoint.connection.endpoints]}
         )
-        link = CampaignLink(connection, group=3)
+        link = CampaignSocket(connection, group=3)
         welcome = protocol.Welcome(chance_accuracy=12.5)
         with ThreadPoolExecutor(1) as threads:
             answer = threads.submit(link.connect, HELLO, timeout_s=20)
@@ -269,7 +269,7 @@ def test_group_without_a_campaign_names_the_addresses_it_tried() -> None:
             group_public=keys.group_public,
             group_secret=keys.group_secret,
         )
-        link = CampaignLink(connection, group=3)
+        link = CampaignSocket(connection, group=3)
         with pytest.raises(LaunchError) as refused:
             link.connect(HELLO, timeout_s=0.3)
         link.close()
@@ -280,7 +280,7 @@ def test_group_without_a_campaign_names_the_addresses_it_tried() -> None:
 
 
 def test_malformed_message_of_the_campaign_is_dropped(endpoint: Endpoint) -> None:
-    link = CampaignLink(endpoint.connection, group=3)
+    link = CampaignSocket(endpoint.connection, group=3)
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(link.connect, HELLO, timeout_s=20)
         hear(endpoint, 1)

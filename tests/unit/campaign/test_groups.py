@@ -15,8 +15,8 @@ from hpc_nas.campaign.parsl_errors import in_words
 from hpc_nas.campaign.patience import Patience
 from hpc_nas.configuration import Configuration, GroupSection, PlatformSection
 from hpc_nas.errors import LaunchError, RecordError
-from hpc_nas.platforms.parking import excluded_nodes
-from hpc_nas.platforms.standing import GroupExit, Standing, publish_standing
+from hpc_nas.platforms.processes.excluded_nodes import excluded_nodes
+from hpc_nas.platforms.processes.group_status import GroupExit, GroupStatus, publish_status
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.ledger import NodeExcluded
 from hpc_nas.records.run_directory import RunDirectory
@@ -56,10 +56,10 @@ class Grounds:
         return self.pool.start_missing(before_start=lambda groups: None)
 
     def stands(self, group: int, **more: Any) -> None:
-        """The supervisor of this group writes its file."""
+        """The group task of this group writes its file."""
         values: dict[str, Any] = {"group": group, "host": "n1", "pid": 1, "state": "running", **more}
         files = GroupFiles(run_directory=self.directory, group=group)
-        publish_standing(files, Standing(**values))
+        publish_status(files, GroupStatus(**values))
 
     def dies(self, group: int, *, host: str = "n1", exit_code: int = 9) -> None:
         """Parsl tells of the group's end, and the campaign draws its conclusions."""
@@ -241,12 +241,12 @@ def test_host_that_only_the_group_itself_has_named_counts(three_nodes: Grounds) 
 
 def test_parked_group_is_told_as_ended_and_holds_its_slot(three_nodes: Grounds) -> None:
     three_nodes.start()
-    three_nodes.stands(1, state="parked", why="node n1 is excluded")
+    three_nodes.stands(1, state="holding", why="node n1 is excluded")
     ((group, exit, error),) = three_nodes.take()
     assert (group, error) == (1, "")
     assert exit is not None
     assert exit.told == "parked: node n1 is excluded"
-    three_nodes.pool.back_off(1, message="parked")
+    three_nodes.pool.back_off(1, message="holding")
     assert three_nodes.pool.running == {0, 2}
     assert three_nodes.start() == []
     three_nodes.submitted[1].set_result(exit)  # it has given its slot back
@@ -259,7 +259,7 @@ def test_campaign_ends_when_every_node_is_given_up(three_nodes: Grounds) -> None
     three_nodes.now += 60.0
     three_nodes.start()
     for group, node in zip(three_nodes.pool.running, ("n1", "n2", "n3"), strict=True):
-        three_nodes.stands(group, host=node, state="parked", why=f"node {node} is excluded")
+        three_nodes.stands(group, host=node, state="holding", why=f"node {node} is excluded")
     assert len(three_nodes.take()) == 3
     with pytest.raises(LaunchError, match=r"every node is given up \(n1, n2, n3\).*excluded-nodes.json"):
         three_nodes.start()
@@ -274,7 +274,7 @@ def test_nodes_given_up_stay_so_when_the_campaign_is_resumed(three_nodes: Ground
 def test_slots_held_until_an_allocation_ends_do_not_end_the_campaign(three_nodes: Grounds) -> None:
     three_nodes.start()
     for group in range(3):
-        three_nodes.stands(group, state="parked", why="the allocation of node n1 ends in 20 s")
+        three_nodes.stands(group, state="holding", why="the allocation of node n1 ends in 20 s")
     assert len(three_nodes.take()) == 3
     assert three_nodes.start() == []
 
@@ -331,9 +331,9 @@ def test_groups_beyond_one_look_are_looked_at_in_turn(
 
 
 def looks(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, *, seconds: int) -> int:
-    """How many files of keepers are opened in so many seconds, with twenty turns a second."""
+    """How many files of agents are opened in so many seconds, with twenty turns a second."""
     opened: list[Path] = []
-    monkeypatch.setattr("hpc_nas.campaign.groups.read_standing", lambda path: opened.append(path))
+    monkeypatch.setattr("hpc_nas.campaign.groups.read_status", lambda path: opened.append(path))
     for _ in range(20 * seconds):
         assert grounds.take(after_s=0.05) == []
     return len(opened)

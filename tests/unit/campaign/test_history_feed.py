@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpc_nas.campaign.history_feed import BATCH_INTERVAL_S, MAX_EVENTS, MAX_MESSAGES, STALLED_S, HistoryFeed
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.group import protocol
 from hpc_nas.records.history_journal import read_history
 
@@ -20,8 +20,8 @@ class Line:
 
     def __init__(self, path: Path):
         self.path = path
-        self.keeper = HistoryKeeper(path, is_audited=lambda number: False)
-        self.feed = HistoryFeed(self.keeper, send=self.send, clock=lambda: self.now)
+        self.agent = HistoryRecorder(path, is_audited=lambda number: False)
+        self.feed = HistoryFeed(self.agent, send=self.send, clock=lambda: self.now)
         self.now = 100.0
         self.works = True
         self.sent: list[tuple[int, int, int]] = []  # group, first version, events
@@ -39,9 +39,9 @@ class Line:
     def happen(self, count: int) -> None:
         """So many events."""
         for _ in range(count):
-            self.keeper.observe(
+            self.agent.observe(
                 protocol.Progress(
-                    candidate=10**15 + self.keeper.version,
+                    candidate=10**15 + self.agent.version,
                     attempt=0,
                     trainer=0,
                     epoch=1.2345678901234567e-300,
@@ -67,7 +67,7 @@ class Line:
 def line(tmp_path: Path) -> Iterator[Line]:
     made = Line(tmp_path / "history.jsonl")
     yield made
-    made.keeper.close()
+    made.agent.close()
 
 
 def test_every_group_is_told_what_is_new_once(line: Line) -> None:
@@ -111,16 +111,16 @@ def test_long_history_is_sent_in_messages_that_fit_and_turns_that_are_short(line
 
 
 def test_groups_at_the_same_version_share_their_messages(tmp_path: Path) -> None:
-    keeper = HistoryKeeper(tmp_path / "history.jsonl", is_audited=lambda number: False)
+    agent = HistoryRecorder(tmp_path / "history.jsonl", is_audited=lambda number: False)
     sent: list[protocol.HistoryEvents] = []
-    feed = HistoryFeed(keeper, send=lambda group, message: sent.append(message) is None)
-    keeper.observe(protocol.Progress(candidate=0, attempt=0, trainer=0, epoch=1.0, val_accuracy=1.0))
+    feed = HistoryFeed(agent, send=lambda group, message: sent.append(message) is None)
+    agent.observe(protocol.Progress(candidate=0, attempt=0, trainer=0, epoch=1.0, val_accuracy=1.0))
     feed.heard(0, version=0)
     feed.heard(1, version=0)
     feed.turn()
     assert len(sent) == 2
     assert sent[0] is sent[1]
-    keeper.close()
+    agent.close()
 
 
 def test_message_that_was_lost_is_sent_again_and_nothing_twice_before(line: Line) -> None:
@@ -145,7 +145,7 @@ def test_message_that_was_lost_is_sent_again_and_nothing_twice_before(line: Line
 
 
 def test_message_that_could_not_be_sent_is_sent_at_the_next_turn(tmp_path: Path) -> None:
-    keeper = HistoryKeeper(tmp_path / "history.jsonl", is_audited=lambda number: False)
+    agent = HistoryRecorder(tmp_path / "history.jsonl", is_audited=lambda number: False)
     answers = [False, True]
     sent: list[int] = []
 
@@ -154,10 +154,10 @@ def test_message_that_could_not_be_sent_is_sent_at_the_next_turn(tmp_path: Path)
         return answers.pop(0)
 
     clock = iter(range(100))
-    feed = HistoryFeed(keeper, send=send, clock=lambda: float(next(clock)))
+    feed = HistoryFeed(agent, send=send, clock=lambda: float(next(clock)))
     feed.heard(0, version=0)
-    keeper.observe(protocol.Progress(candidate=0, attempt=0, trainer=0, epoch=1.0, val_accuracy=1.0))
+    agent.observe(protocol.Progress(candidate=0, attempt=0, trainer=0, epoch=1.0, val_accuracy=1.0))
     for _ in range(3):
         feed.turn()
     assert sent == [0, 0]
-    keeper.close()
+    agent.close()

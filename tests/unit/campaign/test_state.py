@@ -27,9 +27,15 @@ def started(number: int, *, attempt: int = 0, group: int = 0) -> AttemptStarted:
     return AttemptStarted(candidate=number, attempt=attempt, group=group, time_s=0.0)
 
 
-def lost(number: int, *, attempt: int = 0, charged: bool = False, suspect: bool = False) -> AttemptLost:
+def lost(number: int, *, attempt: int = 0, charged: bool = False, quarantined: bool = False) -> AttemptLost:
     return AttemptLost(
-        candidate=number, attempt=attempt, group=0, message="", charged=charged, suspect=suspect, time_s=0.0
+        candidate=number,
+        attempt=attempt,
+        group=0,
+        message="",
+        charged=charged,
+        quarantined=quarantined,
+        time_s=0.0,
     )
 
 
@@ -51,7 +57,7 @@ def test_lost_candidate_waits_again_and_its_stale_result_does_not_count() -> Non
     state = CampaignState(num_candidates=1)
     for event in (drawn(0), started(0), lost(0)):
         state.apply(event)
-    assert state.next_queued(suspect=False) is state.entries[0]
+    assert state.next_queued(quarantined=False) is state.entries[0]
     state.apply(started(0, attempt=1, group=1))
     assert not state.is_current(0, attempt=0)
     assert state.is_current(0, attempt=1)
@@ -81,10 +87,10 @@ def test_two_charges_end_a_candidate_and_free_losses_do_not() -> None:
 
 def test_suspects_wait_apart_from_the_others() -> None:
     state = CampaignState(num_candidates=2)
-    for event in (drawn(0), drawn(1), started(0), started(1), lost(0, suspect=True), lost(1)):
+    for event in (drawn(0), drawn(1), started(0), started(1), lost(0, quarantined=True), lost(1)):
         state.apply(event)
-    suspect, free = state.next_queued(suspect=True), state.next_queued(suspect=False)
-    assert suspect is state.entries[0]
+    quarantined, free = state.next_queued(quarantined=True), state.next_queued(quarantined=False)
+    assert quarantined is state.entries[0]
     assert free is state.entries[1]
 
 
@@ -101,7 +107,7 @@ def test_paused_candidate_waits_for_promotion_and_not_for_another_attempt() -> N
     for event in (drawn(0), drawn(1), started(0), started(1), interrupted(0, "paused")):
         state.apply(event)
     assert (state.entries[0].state, state.paused) == (State.PAUSED, {0})
-    assert state.next_queued(suspect=False) is None
+    assert state.next_queued(quarantined=False) is None
     assert state.attempts_in_flight(0) == {(1, 0)}
     assert not state.is_current(0, attempt=0)
     state.apply(started(0, attempt=1, group=3))
@@ -117,7 +123,7 @@ def test_drained_candidate_and_one_paused_in_vain_go_on_at_once() -> None:
     state.apply(interrupted(1, "paused", checkpoint=None))
     assert [entry.state for entry in state.entries.values()] == [State.QUEUED, State.QUEUED]
     assert [entry.unsaved_pauses for entry in state.entries.values()] == [0, 1]
-    assert state.next_queued(suspect=False) is state.entries[0]
+    assert state.next_queued(quarantined=False) is state.entries[0]
     state.apply(started(1, attempt=1))
     state.apply(interrupted(1, "paused", attempt=1))
     assert state.entries[1].unsaved_pauses == 0
@@ -136,12 +142,12 @@ def test_pauses_in_vain_are_forgotten_once_a_checkpoint_could_be_written() -> No
 
 
 def test_suspect_that_was_paused_is_none_any_more_and_one_that_was_drained_is() -> None:
-    for how, suspect in (("paused", False), ("drained", True)):
+    for how, quarantined in (("paused", False), ("drained", True)):
         state = CampaignState(num_candidates=1)
-        for event in (drawn(0), started(0), lost(0, suspect=True), started(0, attempt=1)):
+        for event in (drawn(0), started(0), lost(0, quarantined=True), started(0, attempt=1)):
             state.apply(event)
         state.apply(interrupted(0, how, attempt=1))  # type: ignore[arg-type]
-        assert state.entries[0].suspect is suspect
+        assert state.entries[0].quarantined is quarantined
 
 
 def test_questions_cost_the_same_however_many_candidates_there_are() -> None:
@@ -151,7 +157,7 @@ def test_questions_cost_the_same_however_many_candidates_there_are() -> None:
     start = time.process_time()
     for candidate in range(number):
         state.apply(drawn(candidate))
-        assert state.next_queued(suspect=False) is state.entries[candidate]
+        assert state.next_queued(quarantined=False) is state.entries[candidate]
         state.apply(started(candidate, group=candidate % 7))
         assert len(state.in_flight(candidate % 7)) <= 2
         if candidate % 3 == 0:

@@ -12,7 +12,7 @@ import pytest
 from earlier_records import archive, configured, drawn, strategy
 
 from estimator import Described, Ended, History, Observed, Standing
-from hpc_nas.campaign.history_keeper import HistoryKeeper
+from hpc_nas.campaign.history_recorder import HistoryRecorder
 from hpc_nas.campaign.warm_start import earlier_events, knowledge_for, teach
 from hpc_nas.configuration import Configuration
 from hpc_nas.errors import ConfigurationError, RecordError, RunDirectoryError
@@ -109,9 +109,9 @@ def test_keeper_begins_with_them_once(tmp_path: Path, summary: DataSummary) -> N
     journal = tmp_path / "history.jsonl"
 
     def begin(known: list[Any]) -> None:
-        keeper = HistoryKeeper(journal, is_audited=lambda number: False)
-        keeper.begin_with(known)
-        keeper.close()
+        agent = HistoryRecorder(journal, is_audited=lambda number: False)
+        agent.begin_with(known)
+        agent.close()
 
     begin(events[:4])  # and then killed
     begin(events)

@@ -20,7 +20,7 @@ from hpc_nas.group.protocol import Assignment
 from hpc_nas.records.checkpoint_files import CheckpointName
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
-from hpc_nas.training.checkpoint import Checkpoint, Occasion, Standing
+from hpc_nas.training.checkpoint import Checkpoint, Occasion, TrainingPosition
 from hpc_nas.training.checkpoint_file import Origin, write_checkpoint
 from hpc_nas.values import Candidate
 from tests.disks import tiny_disk
@@ -35,7 +35,7 @@ def candidate(number: int = 1) -> Candidate:
 
 
 def checkpoint(number: int = 1, *, batches: int = 10, attempt: int = 0, num_weights: int = 8) -> Checkpoint:
-    standing = Standing(
+    position = TrainingPosition(
         candidate=candidate(number),
         attempt=attempt,
         device="cpu",
@@ -45,7 +45,7 @@ def checkpoint(number: int = 1, *, batches: int = 10, attempt: int = 0, num_weig
         validate_s=0.0,
         observations=(),
     )
-    return Checkpoint(standing=standing, state={"weights": torch.ones(num_weights)})
+    return Checkpoint(position=position, state={"weights": torch.ones(num_weights)})
 
 
 def name(number: int = 1, *, batches: int = 10, attempt: int = 0) -> str:
@@ -135,7 +135,7 @@ def test_those_of_planned_ends_go_to_the_run_directory_and_periodic_ones_stay_on
 def test_a_new_one_takes_the_place_of_the_candidate_s_older_ones(local: GroupFiles) -> None:
     for directory in (local.run_directory.checkpoints_dir, local.periodic_checkpoints_dir):
         for older in (checkpoint(1, batches=5), checkpoint(1, batches=9), checkpoint(2, batches=5)):
-            path = directory / name(older.standing.candidate.number, batches=older.standing.batches)
+            path = directory / name(older.position.candidate.number, batches=older.position.batches)
             write_checkpoint(path, older, origin=ORIGIN)
     saver = CheckpointSaver(local, origin=ORIGIN)
     saver.save(checkpoint(1, batches=10, attempt=1), timeout_s=DEADLINE_S)
@@ -325,7 +325,7 @@ def test_the_named_one_is_found_in_the_run_directory_or_on_the_node(local: Group
     write_checkpoint(directories[where] / name(), checkpoint(), origin=ORIGIN)
     found = attempt(local, start=name()).load()
     assert found is not None
-    assert found.standing == checkpoint().standing
+    assert found.position == checkpoint().position
 
 
 @pytest.mark.parametrize("start", [name(), f"../{name()}", "/etc/passwd", ""])
@@ -372,7 +372,7 @@ def test_a_later_one_that_has_taken_the_place_of_the_named_one_is_used(local: Gr
         )
     found = attempt(local, start=name(batches=10)).load()
     assert found is not None
-    assert found.standing.batches == 20
+    assert found.position.batches == 20
 
 
 def test_one_whose_disk_fails_begins_from_the_start_and_stays(

@@ -9,7 +9,7 @@ import pytest
 from hpc_nas.configuration import GroupSection
 from hpc_nas.group.crew import Crew
 from hpc_nas.group.estimator_rank import EstimatorRank
-from hpc_nas.group.interruptions import Interruptions
+from hpc_nas.group.pending_checkpoints import PendingCheckpoints
 from hpc_nas.group.protocol import Assignment
 from hpc_nas.group.wire import Left, Present
 from hpc_nas.values import Candidate, Reason, State
@@ -36,10 +36,10 @@ def test_trainer_that_was_given_up_and_woke_up_gives_its_attempt_no_second_end(
     for dropped in (False, True):
         rank = EstimatorRank.__new__(EstimatorRank)
         rank._crew = busy_crew()
-        rank._docket, rank._rows, rank._campaign = MagicMock(), MagicMock(), MagicMock()
-        rank._interruptions, rank._needs_history = Interruptions(), False
+        rank._decisions, rank._rows, rank._campaign = MagicMock(), MagicMock(), MagicMock()
+        rank._pending, rank._needs_history = PendingCheckpoints(), False
         if dropped:
             rank._crew.drop(0)
         rank._on_left(0, Left(candidate=0, attempt=0, state=state, reason=reason, message="", left_time=1.0))
-        ends = len(rank._interruptions) + rank._docket.conclude.call_count
+        ends = len(rank._pending) + rank._decisions.conclude.call_count
         assert ends == (0 if dropped else 1)

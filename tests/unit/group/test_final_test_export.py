@@ -14,7 +14,7 @@ from hpc_nas.configuration import Configuration, DataSection, FinalistsSection, 
 from hpc_nas.errors import RecordError
 from hpc_nas.group import final_test_export
 from hpc_nas.group.final_test_export import FinalTestExport, make_finish
-from hpc_nas.group.workbench import Workbench, prepare_workbench
+from hpc_nas.group.trainer_resources import TrainerResources, prepare_resources
 from hpc_nas.records.network_files import network_dir, read_result
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.spaces.problem import Problem
@@ -61,7 +61,9 @@ class Lab:
         )
         self.cache_dir = tmp_path / "cache"
         self.directory = RunDirectory(tmp_path / "finalists")
-        self.bench: Workbench = prepare_workbench(self.configuration, cache_dir=self.cache_dir, local_rank=0)
+        self.bench: TrainerResources = prepare_resources(
+            self.configuration, cache_dir=self.cache_dir, local_rank=0
+        )
 
     def finish(self) -> FinalTestExport:
         made = make_finish(

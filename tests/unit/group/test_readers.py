@@ -21,7 +21,7 @@ from hpc_nas.records.rank_file import EstimatorFile, TrainerFile
 from hpc_nas.records.row_file import RowFileWriter
 from hpc_nas.values import Observation
 
-NO_RINGS: frozenset[Path] = frozenset()
+NO_NOTIFICATIONS: frozenset[Path] = frozenset()
 
 
 @pytest.fixture
@@ -88,38 +88,38 @@ def test_lag_is_the_age_of_the_row(
 
 def test_rows_that_nobody_rings_for_are_found(readers: ObservationReaders, tmp_path: Path) -> None:
     """A training program that is not ours streams into the same layout, under a name of its own."""
-    assert found(readers.scan(rung=NO_RINGS)) == []
+    assert found(readers.scan(notified=NO_NOTIFICATIONS)) == []
     ours = tmp_path / "rank-00000.h5"
-    with trainer_file(tmp_path, 0) as rung, foreign_writer(tmp_path / "their-program.h5") as theirs:
-        rung.append_observation(observation(1, epoch=0.5))
+    with trainer_file(tmp_path, 0) as notified, foreign_writer(tmp_path / "their-program.h5") as theirs:
+        notified.append_observation(observation(1, epoch=0.5))
         row = observation(5, epoch=0.5)
         theirs.append("observations", tuple(row.model_dump().values()))
         number = foreign_number(5, group=0, name="their-program.h5")
         assert number is not None
         assert is_foreign(number)
-        seen = [seen for seen, _ in readers.scan(rung=frozenset({ours}))]
+        seen = [seen for seen, _ in readers.scan(notified=frozenset({ours}))]
         assert seen == [row.model_copy(update={"candidate": number})]
-        assert found(readers.scan(rung=frozenset({ours}))) == []
+        assert found(readers.scan(notified=frozenset({ours}))) == []
         theirs.append("observations", tuple(observation(5, epoch=1.0).model_dump().values()))
-        assert found(readers.scan(rung=frozenset({ours}))) == [(number, 1.0)]
+        assert found(readers.scan(notified=frozenset({ours}))) == [(number, 1.0)]
 
 
 def test_own_file_is_never_read(readers: ObservationReaders, tmp_path: Path) -> None:
     with EstimatorFile(tmp_path / "rank-00002.h5", group=0, rank=2, device="none"):
-        assert found(readers.scan(rung=NO_RINGS)) == []
+        assert found(readers.scan(notified=NO_NOTIFICATIONS)) == []
 
 
 def test_scan_looks_no_more_often_than_its_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     readers = ObservationReaders(tmp_path, own=tmp_path / "rank-00002.h5", group=0, scan_interval_s=0.25)
     monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time, monotonic=lambda: now))
-    assert found(readers.scan(rung=NO_RINGS)) == []
+    assert found(readers.scan(notified=NO_NOTIFICATIONS)) == []
     with trainer_file(tmp_path, 0) as file:
         file.append_observation(observation(1, epoch=0.5))
         now = 100.2
-        assert found(readers.scan(rung=NO_RINGS)) == []
+        assert found(readers.scan(notified=NO_NOTIFICATIONS)) == []
         now = 100.25
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00000.h5") == [(1, 0.5)]
+        assert found(readers.scan(notified=NO_NOTIFICATIONS), of="rank-00000.h5") == [(1, 0.5)]
     readers.close()
 
 
@@ -188,9 +188,9 @@ def test_foreign_file_is_passed_over_and_its_neighbours_are_read(
         found(readers.read(path))
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
+        assert found(readers.scan(notified=NO_NOTIFICATIONS), of="rank-00001.h5") == [(1, 0.5)]
         file.append_observation(observation(1, epoch=1.0))
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 1.0)]
+        assert found(readers.scan(notified=NO_NOTIFICATIONS), of="rank-00001.h5") == [(1, 1.0)]
 
 
 @pytest.mark.parametrize("begin", [b"", b"\x89HDF\r\n\x1a\n\x03\x08\x08\x01" + bytes(36)])
@@ -200,11 +200,11 @@ def test_file_that_is_still_being_born_is_read_once_it_is_there(
     path = tmp_path / "rank-00001.h5"
     path.write_bytes(begin)
     assert found(readers.read(path)) == []
-    assert found(readers.scan(rung=NO_RINGS)) == []
+    assert found(readers.scan(notified=NO_NOTIFICATIONS)) == []
     path.unlink()
     with trainer_file(tmp_path, 1) as file:
         file.append_observation(observation(1, epoch=0.5))
-        assert found(readers.scan(rung=NO_RINGS), of="rank-00001.h5") == [(1, 0.5)]
+        assert found(readers.scan(notified=NO_NOTIFICATIONS), of="rank-00001.h5") == [(1, 0.5)]
 
 
 def test_file_that_is_not_there_is_said_to_be_missing(readers: ObservationReaders, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows of a group's trainers: from their files, or with their rings where the files do not show them."""
+"""Rows of a group's trainers: from their files, or with their notifies where the files do not show them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpc_nas.group.rows import Rows
-from hpc_nas.group.wire import Ring
+from hpc_nas.group.wire import Notification
 from hpc_nas.records import layout
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import TrainerFile
@@ -41,8 +41,8 @@ def trainer_file(files: GroupFiles, rank: int) -> TrainerFile:
     return TrainerFile(files.rank_file_path(rank), group=0, rank=rank, device="cpu")
 
 
-def write(file: TrainerFile, row: Observation) -> Ring:
-    return Ring(index=file.append_observation(row), row=row)
+def write(file: TrainerFile, row: Observation) -> Notification:
+    return Notification(index=file.append_observation(row), row=row)
 
 
 def hide(path: Path) -> None:
@@ -56,11 +56,11 @@ def test_rows_are_read_from_the_file_and_not_taken_twice(
     rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     with trainer_file(files, 0) as file:
-        rings = [write(file, observation(7, epoch=epoch)) for epoch in EPOCHS]
-        rows.ring(0, rings[0])
+        notifications = [write(file, observation(7, epoch=epoch)) for epoch in EPOCHS]
+        rows.notify(0, notifications[0])
         assert found(rows.read()) == [(7, epoch) for epoch in EPOCHS]
-        for ring in rings[1:]:
-            rows.ring(0, ring)
+        for notify in notifications[1:]:
+            rows.notify(0, notify)
         assert found(rows.read()) == []
     assert caplog.records == []
 
@@ -69,8 +69,8 @@ def test_row_of_an_attempt_that_its_trainer_was_never_given_is_passed_over(
     rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     with trainer_file(files, 0) as file:
-        rows.ring(0, write(file, observation(99, epoch=0.5)))
-        rows.ring(0, write(file, observation(7, epoch=0.5)))
+        rows.notify(0, write(file, observation(99, epoch=0.5)))
+        rows.notify(0, write(file, observation(7, epoch=0.5)))
         assert found(rows.read()) == [(7, 0.5)]
     assert "a row of candidate 99 attempt 1, which this trainer was never given" in caplog.messages[0]
 
@@ -81,10 +81,10 @@ def test_rows_that_a_file_does_not_show_come_with_their_rings(
     with trainer_file(files, 0) as stale, trainer_file(files, 1) as sound, caplog.at_level(logging.WARNING):
         hide(files.rank_file_path(0))
         for epoch in EPOCHS:
-            rows.ring(0, write(stale, observation(7, epoch=epoch)))
-        rows.ring(1, write(sound, observation(8, epoch=0.5)))
+            rows.notify(0, write(stale, observation(7, epoch=epoch)))
+        rows.notify(1, write(sound, observation(8, epoch=0.5)))
         assert found(rows.read()) == [*((7, epoch) for epoch in EPOCHS), (8, 0.5)]
-        rows.ring(0, write(stale, observation(7, epoch=2.0)))
+        rows.notify(0, write(stale, observation(7, epoch=2.0)))
         assert found(rows.read_of(0)) == [(7, 2.0)]
     (message,) = caplog.messages
     assert message.startswith(
@@ -98,7 +98,7 @@ def test_a_row_whose_bytes_have_not_come_is_taken_from_its_ring(rows: Rows, file
     row = observation(7, epoch=0.5)
     with RowFileWriter(files.rank_file_path(0), tables=tables, attributes={"kind": "trainer"}) as file:
         file.append("observations", np.zeros((), dtype=layout.OBSERVATION))
-        rows.ring(0, Ring(index=0, row=row))
+        rows.notify(0, Notification(index=0, row=row))
         assert [each for each, _ in rows.read()] == [row]
 
 
@@ -107,12 +107,12 @@ def test_a_row_that_has_come_in_part_is_taken_from_its_ring(
 ) -> None:
     whole = [observation(7, epoch=epoch).model_copy(update={"val_loss": float("nan")}) for epoch in EPOCHS]
     with trainer_file(files, 0) as file, caplog.at_level(logging.WARNING):
-        rows.ring(0, write(file, whole[0]))
+        rows.notify(0, write(file, whole[0]))
         assert [row.epoch for row, _ in rows.read()] == [0.5]  # one that is not a number is equal to itself
         assert caplog.messages == []
         index = file.append_observation(whole[1].model_copy(update={"val_accuracy": 0.0}))
-        rows.ring(0, Ring(index=index, row=whole[1]))
-        rows.ring(0, write(file, whole[2]))
+        rows.notify(0, Notification(index=index, row=whole[1]))
+        rows.notify(0, write(file, whole[2]))
         assert [(row.epoch, row.val_accuracy) for row, _ in rows.read()] == [(1.0, 51.0), (1.5, 51.5)]
     (message,) = caplog.messages
     assert "(row 1 is another one there)" in message
@@ -122,15 +122,17 @@ def test_a_file_that_can_not_be_read_costs_no_row(
     rows: Rows, files: GroupFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     files.rank_file_path(0).write_bytes(b"no HDF5 at all")
-    rings = [Ring(index=index, row=observation(7, epoch=epoch)) for index, epoch in enumerate(EPOCHS)]
+    notifications = [
+        Notification(index=index, row=observation(7, epoch=epoch)) for index, epoch in enumerate(EPOCHS)
+    ]
     with caplog.at_level(logging.WARNING):
-        for ring in rings:
-            rows.ring(0, ring)
-            assert [each for each, _ in rows.read()] == [ring.row]
+        for notify in notifications:
+            rows.notify(0, notify)
+            assert [each for each, _ in rows.read()] == [notify.row]
     assert len(caplog.messages) == 1
 
 
 def test_a_ring_brings_its_row_bit_by_bit() -> None:
     row = observation(7, epoch=1.0 / 3.0).model_copy(update={"val_loss": float("nan"), "train_s": 0.1 + 0.2})
-    there = Ring.model_validate_json(Ring(index=3, row=row).model_dump_json())
+    there = Notification.model_validate_json(Notification(index=3, row=row).model_dump_json())
     assert (there.index, repr(there.row)) == (3, repr(row))

@@ -29,9 +29,9 @@ def test_group_line_is_one_rank_more_than_trainers(tmp_path: Path) -> None:
         deadline_time=None,
         local_dir=None,
     )
-    warden = Path(line[7])
-    assert warden.name == "warden.py"
-    assert warden.is_file()
+    rank_wrapper = Path(line[7])
+    assert rank_wrapper.name == "rank_wrapper.py"
+    assert rank_wrapper.is_file()
     assert [*line[:7], *line[8:]] == [
         *(str(mpiexec), "-launcher", "fork", "-n", "4", sys.executable, "-P"),
         *(str(tmp_path / "g"), "--", sys.executable, "-P", "-m", "mpi4py", "-m", "hpc_nas.group"),

@@ -50,7 +50,7 @@ def test_pool_is_started_by_its_path_under_the_reaper(tmp_path: Path) -> None:
     assert words[4:6] == ["bash", str(tmp_path / "pool.sh")]
     words = shlex.split((tmp_path / "pool.sh").read_text().splitlines()[1])
     assert words[:3] == ["exec", sys.executable, "-P"]
-    assert Path(words[3]).name == "reaper.py"
+    assert Path(words[3]).name == "pool wrapper.py"
     assert words[4:8] == ["--grace", "6", sys.executable, "-P"]
     assert Path(words[8]).name == "pool.py"
     assert Path(words[9]) == Path(sys.executable).with_name("process_worker_pool.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from hpc_nas.platforms import pool
-from tests.unit.platforms.supervision import wait_for
+from tests.unit.platforms.group_task_helpers import wait_for
 
 # A script as Parsl's is: its processes are spawned, and find what they run in it.
 _SCRIPT = """\

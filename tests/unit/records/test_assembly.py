@@ -84,8 +84,12 @@ def test_running_campaign_is_assembled_from_files_being_written(tmp_path: Path) 
     events += [CandidateDrawn(candidate=candidate(number), time_s=11.0) for number in range(4)]
     events += [AttemptStarted(candidate=n, attempt=0, group=0, time_s=12.0) for n in range(3)]
     events += [
-        AttemptLost(candidate=1, attempt=0, group=0, message="", charged=False, suspect=True, time_s=13.0),
-        AttemptLost(candidate=2, attempt=0, group=0, message="", charged=True, suspect=False, time_s=13.0),
+        AttemptLost(
+            candidate=1, attempt=0, group=0, message="", charged=False, quarantined=True, time_s=13.0
+        ),
+        AttemptLost(
+            candidate=2, attempt=0, group=0, message="", charged=True, quarantined=False, time_s=13.0
+        ),
         AttemptStarted(candidate=2, attempt=1, group=1, time_s=14.0),
     ]
     directory = new_run(tmp_path / "run", events)
@@ -129,7 +133,9 @@ def test_attempts_that_went_on_cost_what_they_trained(tmp_path: Path) -> None:
     for number in range(3):
         events.append(CandidateDrawn(candidate=candidate(number), time_s=1.0))
         events.append(AttemptStarted(candidate=number, attempt=0, group=0, time_s=1.0))
-    lost = AttemptLost(candidate=1, attempt=0, group=0, message="", charged=False, suspect=False, time_s=2.0)
+    lost = AttemptLost(
+        candidate=1, attempt=0, group=0, message="", charged=False, quarantined=False, time_s=2.0
+    )
     events += [set_aside(0, "paused"), again(0), lost, again(1), set_aside(2, "paused")]
     events += [NodeExcluded(host=host, why="", time_s=3.0) for host in ("node7", "node3", "node7")]
     directory = new_run(tmp_path / "run", events)
@@ -252,7 +258,7 @@ def test_candidate_that_a_group_holds_ready_is_queued(tmp_path: Path) -> None:
                 candidate=1, attempt=0, group=0, how="paused", epochs=1.0, checkpoint="c.pt", time_s=5.0
             ),
             AttemptLost(
-                candidate=2, attempt=0, group=0, message="", charged=False, suspect=False, time_s=5.0
+                candidate=2, attempt=0, group=0, message="", charged=False, quarantined=False, time_s=5.0
             ),
         ],
     )

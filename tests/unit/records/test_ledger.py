@@ -40,7 +40,7 @@ ALL_KINDS: list[Event] = [
     CandidateDrawn(candidate=candidate(1), time_s=1.0),
     SpaceExhausted(num_candidates=2, time_s=1.0),
     AttemptStarted(candidate=1, attempt=0, group=0, time_s=1.0),
-    AttemptLost(candidate=1, attempt=0, group=0, message="died", charged=True, suspect=False, time_s=1.0),
+    AttemptLost(candidate=1, attempt=0, group=0, message="died", charged=True, quarantined=False, time_s=1.0),
     ResultIgnored(outcome=outcome(0), group=1, why="stale attempt", time_s=1.0),
     AttemptStarted(
         candidate=1,

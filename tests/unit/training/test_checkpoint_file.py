@@ -56,7 +56,7 @@ def test_what_is_read_is_what_was_written(checkpoint: Checkpoint, path: Path) ->
     write_checkpoint(path, checkpoint, origin=ORIGIN)
     found = read(path)
     assert isinstance(found, Checkpoint)
-    assert found.standing == checkpoint.standing
+    assert found.position == checkpoint.position
     assert str(found.state) == str(checkpoint.state)
     assert os.listdir(path.parent) == [path.name]  # nothing half-written beside it
 
@@ -111,7 +111,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(checkpoint: Checkpoint, path:
         )
         found = read(path)
         if isinstance(found, Checkpoint):
-            assert (found.standing, str(found.state)) == (good.standing, str(good.state))
+            assert (found.position, str(found.state)) == (good.position, str(good.state))
         else:
             noticed += 1
     assert noticed > 50
@@ -147,9 +147,9 @@ def test_nothing_in_a_file_is_run(path: Path, tmp_path: Path, monkeypatch: pytes
         [1, 2],
         {},
         {"schema_version": 1},
-        {"schema_version": 1, "origin": "{}", "standing": "{}", "state": {}},
-        {"schema_version": 1, "origin": 3, "standing": None, "state": {}},
-        {"schema_version": 1, "origin": "{}", "standing": "{}", "state": [], "more": 1},
+        {"schema_version": 1, "origin": "{}", "position": "{}", "state": {}},
+        {"schema_version": 1, "origin": 3, "position": None, "state": {}},
+        {"schema_version": 1, "origin": "{}", "position": "{}", "state": [], "more": 1},
     ],
 )
 def test_another_torch_file_is_refused(path: Path, content: Any) -> None:
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_the_older_one_and_no_rest(checkpoint: Checkpoint, tm
         path = disk / "checkpoint.pt"
         write_checkpoint(path, checkpoint, origin=ORIGIN)
         large = Checkpoint(
-            standing=checkpoint.standing, state={**checkpoint.state, "more": torch.zeros(1 << 16)}
+            position=checkpoint.position, state={**checkpoint.state, "more": torch.zeros(1 << 16)}
         )
         with pytest.raises(OSError, match="No space left on device"):
             write_checkpoint(path, large, origin=ORIGIN)

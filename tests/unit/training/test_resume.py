@@ -173,7 +173,7 @@ def assert_same(run: Run, reference: Run) -> None:
 def through_a_file(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     """Written, and read back."""
     write_checkpoint(path, checkpoint, origin=ORIGIN)
-    read = read_checkpoint(path, candidate=checkpoint.standing.candidate, origin=ORIGIN, device=CPU)
+    read = read_checkpoint(path, candidate=checkpoint.position.candidate, origin=ORIGIN, device=CPU)
     assert isinstance(read, Checkpoint), read
     return read
 
@@ -195,7 +195,7 @@ def run_in_parts(index: int, cuts: list[int], *, path: Path | None = None, signa
         batches += part.end.batches
         assert isinstance(part.end.checkpoint, Checkpoint)
         start = part.end.checkpoint if path is None else through_a_file(part.end.checkpoint, path)
-        assert (start.standing.batches, start.standing.epochs) == (batches, part.end.epochs)
+        assert (start.position.batches, start.position.epochs) == (batches, part.end.epochs)
         disturb(attempt)
     looks = itertools.count()
     signals = (None for _ in looks)
@@ -232,13 +232,13 @@ def test_a_checkpoint_of_a_validation_is_one_to_go_on_from(tmp_path: Path) -> No
     """Those against crashes; the last interval needs none."""
     shelf = Shelf(occasions=[Occasion.VALIDATED])
     assert_same(attempt_of(RECIPES[4], checkpoints=shelf), whole(4))
-    assert [each.standing.epochs for each in shelf.kept] == [0.5, 1.0, 1.5]
+    assert [each.position.epochs for each in shelf.kept] == [0.5, 1.0, 1.5]
     for kept in shelf.kept:
         disturb(9)
         start = through_a_file(kept, tmp_path / "checkpoint.pt")
         run = attempt_of(RECIPES[4], attempt=1, checkpoints=Shelf(start))
         assert_same(run, whole(4))
-        assert run.end.start_epoch == kept.standing.epochs
+        assert run.end.start_epoch == kept.position.epochs
 
 
 def test_a_checkpoint_is_a_copy_that_no_training_touches() -> None:
@@ -288,8 +288,8 @@ def test_the_time_of_an_interval_counts_the_part_before_the_cut() -> None:
     space = one_network_space(network, **RECIPES[0])
     end = trainer(space, checkpoints=Shelf(), signals=cut_at(BATCHES + 1, PAUSE))
     assert isinstance(end.checkpoint, Checkpoint)
-    standing = end.checkpoint.standing
-    assert (standing.train_s, standing.validate_s) == (end.train_s, end.validate_s)
+    position = end.checkpoint.position
+    assert (position.train_s, position.validate_s) == (end.train_s, end.validate_s)
     later = trainer(space, checkpoints=Shelf(end.checkpoint))
     own = [row for row in trainer.observations if not row.carried]
     assert sum(row.train_s for row in own) == pytest.approx(later.train_s + end.train_s)
@@ -358,7 +358,7 @@ def test_a_checkpoint_whose_state_and_curve_disagree_begins_from_the_start(
 ) -> None:
     first = attempt_of(RECIPES[0], checkpoints=Shelf(), signals=cut_at(12, PAUSE)).end.checkpoint
     assert isinstance(first, Checkpoint)
-    shorter = Checkpoint(standing=first.standing.model_copy(update={"observations": ()}), state=first.state)
+    shorter = Checkpoint(position=first.position.model_copy(update={"observations": ()}), state=first.state)
     shelf = Shelf(shorter)
     assert_same(attempt_of(RECIPES[0], checkpoints=shelf), whole(0))
     assert shelf.num_refused == 1
@@ -371,6 +371,6 @@ def test_a_checkpoint_whose_state_and_curve_disagree_begins_from_the_start(
 def test_standing_names_its_candidate() -> None:
     end = attempt_of(RECIPES[0], checkpoints=Shelf(), signals=cut_at(0, PAUSE)).end
     assert isinstance(end.checkpoint, Checkpoint)
-    standing = end.checkpoint.standing
-    assert (standing.candidate, standing.attempt, standing.device) == (candidate(), 0, "cpu")
-    assert (standing.batches, standing.epochs, standing.observations) == (0, 0.0, ())
+    position = end.checkpoint.position
+    assert (position.candidate, position.attempt, position.device) == (candidate(), 0, "cpu")
+    assert (position.batches, position.epochs, position.observations) == (0, 0.0, ())
