@@ -90,7 +90,7 @@ def family(pids: list[int], *, due: float, what: str) -> Family:
 def _is_pool_wrapper(pid: int | None) -> bool:
     try:
         return pid is not None and any(
-            part.endswith("pool wrapper.py") for part in psutil.Process(pid).cmdline()
+            part.endswith("pool_wrapper.py") for part in psutil.Process(pid).cmdline()
         )
     except psutil.NoSuchProcess:
         return False

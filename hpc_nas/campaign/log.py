@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -61,4 +61,10 @@ def log_to(path: Path, *, console: Console, stack: ExitStack) -> None:
         for handler in handlers:
             log.addHandler(handler)
             stack.callback(log.removeHandler, handler)
-    stack.callback(file.close)
+    stack.callback(_close, file)
+
+
+def _close(file: logging.FileHandler) -> None:
+    """On a full disk the last lines are lost; that ends nothing, and hides no other error."""
+    with suppress(OSError):
+        file.close()

@@ -57,7 +57,7 @@ def group_line(
     if not in the group's own directory.
     """
     size = configuration.world_size
-    rank_wrapper = Path(__file__).parent.parent / "group" / "rank_wrapper.py"
+    rank_wrapper = Path(__file__).parent / "processes" / "rank_wrapper.py"
     command = python_line(
         str(rank_wrapper), str(watch_dir), "--", *python_line("-m", "mpi4py", "-m", "hpc_nas.group")
     )

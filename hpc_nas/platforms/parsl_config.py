@@ -58,7 +58,7 @@ def _executor(configuration: Configuration, *, parsl_dir: Path) -> HighThroughpu
         poll_period=20,
         drain_period=_drain_period(configuration),
         launch_cmd=_pool_command(configuration, parsl_dir=parsl_dir),
-        interchange_launch_cmd=_ours("tether.py", *python_line(str(SCRIPTS_DIR / "interchange.py"))),
+        interchange_launch_cmd=_ours("parent_death.py", *python_line(str(SCRIPTS_DIR / "interchange.py"))),
         worker_logdir_root=str(parsl_dir),
         provider=make_provider(configuration),
         encrypted=True,
@@ -78,7 +78,7 @@ def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
     """
     grace_s = configuration.group.orphan_grace_s / 2
     pool = _ours("pool.py", str(SCRIPTS_DIR / "process_worker_pool.py"))
-    line = shlex.join(_ours("pool wrapper.py", "--grace", f"{grace_s:g}", *pool))
+    line = shlex.join(_ours("pool_wrapper.py", "--grace", f"{grace_s:g}", *pool))
     script = parsl_dir / "pool.sh"
     try:
         script.write_text(f'#!/bin/bash\nexec {line} "$@"\n', encoding="utf-8")
@@ -89,8 +89,8 @@ def _pool_command(configuration: Configuration, *, parsl_dir: Path) -> str:
 
 
 def _ours(script: str, *arguments: str) -> list[str]:
-    """A script of this directory, run by its path."""
-    return python_line(str(Path(__file__).with_name(script)), *arguments)
+    """A script of `processes`, run by its path."""
+    return python_line(str(Path(__file__).parent / "processes" / script), *arguments)
 
 
 def _drain_period(configuration: Configuration) -> int | None:

@@ -22,7 +22,7 @@ _KINDS = (
     ("agent", "hpc_nas.platforms.processes.group_agent"),
     ("helper", "multiprocessing"),
     ("interchange", "interchange"),
-    ("wrapper", "pool wrapper.py"),
+    ("wrapper", "pool_wrapper.py"),
     ("pool", "process_worker_pool.py"),
     ("shell", "submit_scripts/"),
     ("campaign", "bin/hpc-nas"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.gate import HANG_S, Gate, told_to_leave, wait_for
 from tools.ledger_events import count as count
 from tools.ledger_events import events as events
+
+__all__ = ["HANG_S", "Gate", "wait_for"]
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +49,7 @@ def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "120", **extra}
 
 
-def run(line: list[str], *, extra: Mapping[str, str] = {}, timeout_s: float = 150) -> Any:
+def run(line: list[str], *, extra: Mapping[str, str] = {}, timeout_s: float = 2 * HANG_S) -> Any:
     """Run to the end; (exit code, stdout, stderr) as CompletedProcess."""
     return subprocess.run(
         line,
@@ -72,12 +74,11 @@ def start(line: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
-    """Until the condition holds; fails loudly when time runs out."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.1)
+def open_when_leaving(gate: Gate, run_dir: Path) -> None:
+    """Open the gate once all groups have told their trainers to leave: none of them trains to its end instead."""
+    logs = sorted((run_dir / "groups").glob("*/launch.log"))
+    wait_for(lambda: told_to_leave(logs), what=f"the groups of {run_dir} to leave")
+    gate.open()
 
 
 def processes_of(run_dir: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -15,13 +16,15 @@ import pytest
 from tests.campaign.harness import (
     BIN,
     FAULTY_SPACE,
-    GRACE_S,
+    HANG_S,
     QUICK,
     ROOT,
+    Gate,
     arguments,
     children_left,
     count,
     events,
+    open_when_leaving,
     processes_of,
     run,
     start,
@@ -30,7 +33,9 @@ from tests.campaign.harness import (
 )
 from tests.disks import tiny_disk
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
+
+BATCHES_PER_INTERVAL = 8  # of 64 of digits' 1150 training images, half an epoch
 
 LEFTOVERS = {
     "PMI_RANK": "3",
@@ -77,42 +82,57 @@ def test_campaign_under_another_launchers_leftovers_ends_in_an_archive(tmp_path:
     assert "--resume" in again.stderr
 
 
+def start_gated(
+    tmp_path: Path, *, num_candidates: int, run_dir: Path | None = None
+) -> tuple[subprocess.Popen[str], Gate]:
+    """A campaign that has its first outcome, and whose other candidates wait in the middle of their trainings."""
+    run_dir, gate = run_dir or tmp_path / "run", Gate(tmp_path / "gate")
+    gate.close(batches=BATCHES_PER_INTERVAL + 3, passing=1)
+    settings = (
+        *QUICK,
+        *gate.settings(),
+        f"campaign.num_candidates={num_candidates}",
+        "estimator.preset=none",
+    )
+    process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, what="an outcome")
+    return process, gate
+
+
 def test_dead_worker_pool_is_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=40")
-    process = start(line)
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    process, gate = start_gated(tmp_path, num_candidates=8)
     family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
     pools = [p for p in psutil.process_iter(["cmdline"]) if _is_pool(p.info["cmdline"] or [], run_dir)]
     assert len(pools) == 1
     family |= {child.pid for child in pools[0].children(recursive=True)}
     pools[0].kill()
-    output, _ = process.communicate(timeout=120)
+    open_when_leaving(gate, run_dir)
+    output, _ = process.communicate(timeout=HANG_S)
     assert process.returncode == 0, output
     ended = Counter(e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended")
-    assert ended == Counter(range(40))
+    assert ended == Counter(range(8))
     set_back = [e for e in events(run_dir) if e["event"] in ("attempt_lost", "attempt_interrupted")]
     assert set_back
     assert not any(e.get("charged") or e.get("quarantined") for e in set_back)
-    wait_for(lambda: children_left(family) == [], timeout_s=GRACE_S, what="everything it started to leave")
+    wait_for(lambda: children_left(family) == [], what="everything it started to leave")
 
 
 def test_dead_interchange_ends_the_campaign_with_the_reason_and_it_can_be_resumed(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=60")
-    process = start(line)
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    process, gate = start_gated(tmp_path, num_candidates=8)
     children = psutil.Process(process.pid).children(recursive=True)
     interchange = [child for child in children if "interchange" in " ".join(child.cmdline()[:3])]
     assert len(interchange) == 1
     interchange[0].kill()
-    output, _ = process.communicate(timeout=60)
+    open_when_leaving(gate, run_dir)
+    output, _ = process.communicate(timeout=HANG_S)
     assert process.returncode == 2, output
     assert "interchange has died" in output
     assert "--resume" in output
     assert events(run_dir)[-1]["event"] == "campaign_closed"
     pids = {child.pid for child in children}
-    wait_for(lambda: children_left(pids) == [], timeout_s=GRACE_S + 5, what="everything it started to leave")
+    wait_for(lambda: children_left(pids) == [], what="everything it started to leave")
     assert processes_of(run_dir) == []
 
 
@@ -124,11 +144,10 @@ def _is_pool(line: list[str], run_dir: Path) -> bool:
 
 def test_interrupted_campaign_stops_in_order_and_goes_on(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=8")
-    process = start(line)
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+    process, gate = start_gated(tmp_path, num_candidates=8)
     os.killpg(process.pid, signal.SIGINT)  # the whole foreground group, as a terminal does
-    output, _ = process.communicate(timeout=60)
+    open_when_leaving(gate, run_dir)
+    output, _ = process.communicate(timeout=HANG_S)
     assert process.returncode == 3, output
     assert "--resume" in output
     assert processes_of(run_dir) == []
@@ -138,6 +157,7 @@ def test_interrupted_campaign_stops_in_order_and_goes_on(tmp_path: Path) -> None
         "time_s": events(run_dir)[-1]["time_s"],
     }
     # It may go on with more candidates, never with another search.
+    line = process.args
     refused = run([*line, "--set", "campaign.seed=99", "--resume"])
     assert refused.returncode == 2
     assert "[campaign] seed: 1 there, 99 now" in refused.stderr
@@ -159,7 +179,7 @@ def test_network_that_kills_its_rank_is_charged_twice_and_its_neighbours_finish(
         "estimator.preset=none",
         "group.backoff_s=0",
     )
-    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings), timeout_s=200)
+    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
     assert done.returncode == 0, done.stdout + done.stderr
     drawn = {
         e["candidate"]["number"]: e["candidate"]["parameters"]
@@ -221,16 +241,15 @@ def test_full_disk_stops_the_campaign_with_the_reason_and_files_stay_readable(tm
     with tiny_disk(tmp_path / "disk", num_bytes=2 << 20) as disk:
         run_dir = disk / "run"
         filler = disk / "filler"
-        line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, "campaign.num_candidates=400")
-        process = start(line)
-        wait_for(lambda: count(run_dir, "candidate_ended") >= 1, timeout_s=90, what="an outcome")
+        process, gate = start_gated(tmp_path, run_dir=run_dir, num_candidates=400)
         with open(filler, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(bytes(4096))
             except OSError:
                 pass
-        output, _ = process.communicate(timeout=90)
+        gate.open()
+        output, _ = process.communicate(timeout=HANG_S)
         assert process.returncode == 2, output
         assert "can't be written" in output or "No space left" in output
         filler.unlink()

@@ -10,10 +10,11 @@ import pytest
 from hpc_nas.training.export import load_network
 from tests.campaign.harness import (
     BIN,
-    GRACE_S,
     QUICK,
+    Gate,
     arguments,
     count,
+    open_when_leaving,
     processes_of,
     run,
     start,
@@ -21,23 +22,25 @@ from tests.campaign.harness import (
     write_campaign,
 )
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 
 def test_killed_finalists_go_on_and_are_saved_while_the_search_stays_as_it_is(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     finals = run_dir / "finalists"
     settings = ("campaign.num_candidates=1", "finalists.count=1", "finalists.max_epochs=8")
-    line = arguments(
-        write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, *settings, "checkpoints.interval_s=0"
-    )
+    gate = Gate(tmp_path / "gate")
+    gate.close(batches=11, passing=1)  # not the search's one candidate: the finalist, once validated
+    settings = (*settings, *gate.settings(), "checkpoints.interval_s=0", "estimator.preset=none")
+    line = arguments(write_campaign(tmp_path / "c.toml"), run_dir, *QUICK, *settings)
     process = start(line)
-    wait_for(lambda: any(finals.glob("checkpoints/*.pt")), timeout_s=150, what="a finalist's checkpoint")
+    wait_for(lambda: any(finals.glob("checkpoints/*.pt")), what="a finalist's checkpoint")
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    wait_for(lambda: processes_of(run_dir) == [], timeout_s=GRACE_S + 10, what="everything to leave")
+    open_when_leaving(gate, finals)
+    wait_for(lambda: processes_of(run_dir) == [], what="everything to leave")
     searched = [(run_dir / name).read_bytes() for name in ("ledger.jsonl", "campaign.h5")]
 
     done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])

@@ -11,12 +11,25 @@ import pytest
 from estimator import Ended, History, Resumed, Standing
 from hpc_nas.records.history_journal import read_history
 from tests.campaign.curves import Curve, batches_by_attempt, curves, is_gapless
-from tests.campaign.harness import BIN, QUICK, arguments, count, events, run, start, wait_for, write_campaign
+from tests.campaign.harness import (
+    BIN,
+    QUICK,
+    Gate,
+    arguments,
+    count,
+    events,
+    open_when_leaving,
+    run,
+    start,
+    wait_for,
+    write_campaign,
+)
 from tests.campaign.reproduction import promote_again, reproduce
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 NUM_CANDIDATES = 12
+BATCHES_TO_FIRST_RUNG = 17  # of 64 of digits' 1150 training images, to epoch 1
 SEARCH = (
     *QUICK,
     f"campaign.num_candidates={NUM_CANDIDATES}",
@@ -35,7 +48,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Curve]:
     """The same candidates, only watched: nobody is stopped or paused."""
     path = tmp_path_factory.mktemp("truth")
     settings = (*SEARCH, *PRESETS["asha"], "estimator.mode=observe")
-    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *settings), timeout_s=600)
+    done = run(arguments(write_campaign(path / "c.toml"), path / "run", *settings))
     assert done.returncode == 0, done.stdout + done.stderr
     found = curves(path / "run")
     assert sorted(found) == list(range(NUM_CANDIDATES))
@@ -79,9 +92,7 @@ def test_paused_candidates_are_promoted_or_settled(
     tmp_path: Path, truth: dict[int, Curve], preset: str
 ) -> None:
     run_dir = tmp_path / "run"
-    done = run(
-        arguments(write_campaign(tmp_path / "c.toml"), run_dir, *SEARCH, *PRESETS[preset]), timeout_s=600
-    )
+    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *SEARCH, *PRESETS[preset]))
     assert done.returncode == 0, done.stdout + done.stderr
     check_records(run_dir, truth)
     told = read_history(run_dir / "history.jsonl").events
@@ -102,14 +113,17 @@ def test_paused_candidates_are_promoted_or_settled(
 
 
 def test_killed_campaign_goes_on_with_its_paused_candidates(tmp_path: Path, truth: dict[int, Curve]) -> None:
-    run_dir = tmp_path / "run"
-    settings = (*SEARCH, *PRESETS["asha"], "checkpoints.interval_s=0")
+    """All are paused at the first rung but a third: who is trained beyond it waits at the gate, on both trainers."""
+    run_dir, gate = tmp_path / "run", Gate(tmp_path / "gate")
+    gate.close(batches=BATCHES_TO_FIRST_RUNG + 2)
+    settings = (*SEARCH, *PRESETS["asha"], *gate.settings(), "checkpoints.interval_s=0")
     process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
-    wait_for(lambda: count(run_dir, "attempt_interrupted") >= 3, timeout_s=400, what="three pauses")
+    wait_for(lambda: count(run_dir, "attempt_interrupted") >= 3, what="three pauses")
     process.kill()
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=600)
+    open_when_leaving(gate, run_dir)
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])
     assert done.returncode == 0, done.stdout + done.stderr
     check_records(run_dir, truth, killed=True)

@@ -16,12 +16,14 @@ from hpc_nas.configuration.audit import is_audited
 from hpc_nas.records.history_journal import read_history
 from tests.campaign.harness import (
     BIN,
-    GRACE_S,
+    HANG_S,
     QUICK,
+    Gate,
     arguments,
     children_left,
     count,
     events,
+    open_when_leaving,
     processes_of,
     run,
     start,
@@ -30,12 +32,25 @@ from tests.campaign.harness import (
 )
 from tests.campaign.reproduction import Reproduction, reproduce
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 TWO_GROUPS = (*QUICK, "training.max_epochs=4", "group.groups_per_node=2", "group.trainers_per_node=1")
 SEED = 4
 SHARE = 0.2
 NUM_KILLED = 10
+BATCHES_PER_INTERVAL = 8  # of 64 of digits' 1150 training images, half an epoch
+
+
+def groups_observed(run_dir: Path) -> set[int]:
+    """The groups of whose candidates the journal tells an observation."""
+    if not (run_dir / "history.jsonl").exists():
+        return set()
+    lines = (run_dir / "history.jsonl").read_text().splitlines()
+    observed = {
+        json.loads(line)["candidate"] for line in lines if '"observed"' in line and line.endswith("}")
+    }
+    started = [event for event in events(run_dir) if event["event"] == "attempt_started"]
+    return {event["group"] for event in started if event["candidate"] in observed}
 
 
 def groups_known(found: Reproduction, journal: Path) -> list[tuple[int, set[int]]]:
@@ -53,17 +68,22 @@ def groups_known(found: Reproduction, journal: Path) -> list[tuple[int, set[int]
 
 
 def test_every_decision_can_be_made_again_from_the_journal(tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
+    run_dir, gate = tmp_path / "run", Gate(tmp_path / "gate")
+    gate.close(batches=BATCHES_PER_INTERVAL + 3)
     settings = (
         *TWO_GROUPS,
+        *gate.settings(),
         "campaign.num_candidates=16",
         f"campaign.seed={SEED}",
         "estimator.preset=prob-top",
         "estimator.settings.min_finished=4",
         f"estimator.audit_share={SHARE}",
     )
-    done = run(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings), timeout_s=250)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
+    wait_for(lambda: len(groups_observed(run_dir)) == 2, what="both groups' first observations")
+    gate.open()  # from the first decision on each group has something that the other can learn
+    output, _ = process.communicate(timeout=2 * HANG_S)
+    assert process.returncode == 0, output
     found = reproduce(run_dir)
     assert found.decided_again == found.recorded
     known = groups_known(found, run_dir / "history.jsonl")
@@ -101,15 +121,18 @@ class Killed:
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     path = tmp_path_factory.mktemp("killed")
     run_dir = path / "run"
+    gate = Gate(path / "gate")
+    gate.close(batches=2, passing=4)
     settings = (
         *TWO_GROUPS,
+        *gate.settings(),
         f"campaign.num_candidates={NUM_KILLED}",
         "estimator.preset=median",
         "estimator.settings.min_curves=2",
         "estimator.audit_share=0",
     )
     process = start(arguments(write_campaign(path / "c.toml"), run_dir, *settings))
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 4, timeout_s=120, what="four outcomes")
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 4, what="four outcomes")
     family = {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
     family |= {
         p.pid for p in psutil.process_iter(["cmdline"]) if str(run_dir) in " ".join(p.info["cmdline"] or [])
@@ -118,13 +141,12 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
-    wait_for(
-        lambda: children_left(family) == [], timeout_s=GRACE_S + 5, what="everything it started to leave"
-    )
+    open_when_leaving(gate, run_dir)
+    wait_for(lambda: children_left(family) == [], what="everything it started to leave")
     assert processes_of(run_dir) == []
     told = tuple(read_history(run_dir / "history.jsonl").events)
     finished = {e["outcome"]["candidate"] for e in events(run_dir) if e["event"] == "candidate_ended"}
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=250)
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])
     assert done.returncode == 0, done.stdout + done.stderr
     return Killed(run_dir=run_dir, told_before=told, finished_before=finished)
 

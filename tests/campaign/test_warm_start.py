@@ -13,18 +13,34 @@ from hpc_nas.records.earlier import read_knowledge
 from hpc_nas.records.history_journal import read_history
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.tasks.registry import load_task, summarize
-from tests.campaign.harness import BIN, QUICK, arguments, count, events, run, start, wait_for, write_campaign
+from tests.campaign.harness import (
+    BIN,
+    QUICK,
+    Gate,
+    arguments,
+    count,
+    events,
+    open_when_leaving,
+    run,
+    start,
+    wait_for,
+    write_campaign,
+)
 from tests.campaign.reproduction import reproduce
 from tests.unit.campaign.earlier_records import archive, configured, drawn, strategy
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
 NUM_EARLIER = 12
-SPACE = {"name": "random-cnn", "max_conv_layers": 2, "max_filters": 8}
+LIMITS = {"max_conv_layers": 2, "max_filters": 8}
 
 
 def test_killed_campaign_goes_on_with_what_it_learnt_at_its_start(tmp_path: Path) -> None:
-    earlier = configured(space=SPACE, training={"max_epochs": 2.0, "batch_size": 64})
+    gate = Gate(tmp_path / "gate")
+    gate.close(passing=2)
+    earlier = configured(
+        space={**gate.space, "inner": "random-cnn", **LIMITS}, training={"max_epochs": 2.0, "batch_size": 64}
+    )
     summary = summarize(load_task(earlier.data, cache_dir=tmp_path))
     record = archive(
         tmp_path / "earlier.h5",
@@ -36,6 +52,7 @@ def test_killed_campaign_goes_on_with_what_it_learnt_at_its_start(tmp_path: Path
     run_dir = tmp_path / "run"
     settings = (
         *QUICK,
+        *gate.settings(),
         "campaign.num_candidates=6",
         "search.name=tpe",
         f'search.warm_start=["{record}"]',
@@ -45,13 +62,14 @@ def test_killed_campaign_goes_on_with_what_it_learnt_at_its_start(tmp_path: Path
         "estimator.audit_share=0",
     )
     process = start(arguments(write_campaign(tmp_path / "c.toml"), run_dir, *settings))
-    wait_for(lambda: count(run_dir, "candidate_ended") >= 2, timeout_s=200, what="two outcomes")
+    wait_for(lambda: count(run_dir, "candidate_ended") >= 2, what="two outcomes")
     process.kill()
     process.communicate()
+    open_when_leaving(gate, run_dir)
     record.unlink()
     told_before = read_history(run_dir / "history.jsonl").events
 
-    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)], timeout_s=200)
+    done = run([str(BIN / "hpc-nas"), "run", "--resume", "--run-dir", str(run_dir)])
     assert done.returncode == 0, done.stdout + done.stderr
     told = read_history(run_dir / "history.jsonl").events
     assert told[: len(told_before)] == told_before

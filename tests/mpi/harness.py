@@ -18,16 +18,20 @@ from hpc_nas.group.connection import new_keys
 from hpc_nas.platforms.processes.group_task import GroupExit, run_group
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Outcome
+from tests.gate import HANG_S, Gate
 
 HERE = Path(__file__).parent
 CHANCE = 11.0
-DEADLINE_S = 120.0  # a busy machine takes long to start a group
+DEADLINE_S = HANG_S
+ENDLESS = "training.max_epochs=10000"
+"""Of candidates that are `slow`, an hour at least: no training ends before the test's own time limit."""
 
 
-def configure(*settings: str) -> Configuration:
-    """Two trainers on digits, networks of `faulty_space`, small and quick."""
+def configure(*settings: str, gate: Gate | None = None) -> Configuration:
+    """Two trainers on digits, networks of `faulty_space`, small and quick; behind a gate where there is one."""
+    space = f"{HERE / 'faulty_space.py'}:faulty"
     defaults = (
-        f'space.name="{HERE / "faulty_space.py"}:faulty"',
+        *((f'space.name="{space}"',) if gate is None else gate.settings(space)),
         "training.max_epochs=4",
         "training.batch_size=64",
         "estimator.preset=none",
@@ -76,7 +80,7 @@ class GroupHarness:
     ) -> None:
         if self._thread.is_alive():
             self.endpoint.send(0, protocol.Leave(reason="the test is over"))
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=DEADLINE_S)
         self.endpoint.close()
         assert not self._thread.is_alive(), "the group did not leave"
 

@@ -24,6 +24,7 @@ from hpc_nas.records.layout import Rows
 from hpc_nas.records.rank_file import observation_from_row, read_rank_file
 from hpc_nas.records.run_directory import RunDirectory
 from tests.conftest import ROOT
+from tests.gate import HANG_S
 from tests.mpi.harness import HERE, configure
 from tests.mpi.resumable_space import HOLD_DIR
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.mpi
 
 PROGRAM = HERE / "programs" / "scripted_pauses.py"
 INTERVALS, BATCHES_PER_INTERVAL = 6, 8  # of 64 of digits' 1150 training images, half an epoch each
-DEADLINE_S = 60.0
+DEADLINE_S = HANG_S
 Curves = dict[int, list[tuple[float, ...]]]
 TIMED = {"attempt", "carried", "train_s", "validate_s", "time_s"}
 
@@ -75,7 +76,7 @@ class Job:
     def play(self, script: str, *, group: int) -> str:
         """A whole script; what was printed."""
         with self.start(script, group=group) as process:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0, output
         return output
 
@@ -314,7 +315,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Kill:
         for rank, signum in itertools.product(range(2), WARNINGS):
             ranks[rank].send_signal(signum)
         ranks[0].send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=DEADLINE_S)
     job.play("resumed", group=1)
     return Kill(job=job, ignored=ignored, return_code=process.returncode)
 

@@ -11,7 +11,7 @@ import pytest
 
 from hpc_nas.group import protocol
 from hpc_nas.records.rank_file import read_rank_file
-from tests.mpi.harness import GroupHarness, candidate, configure, processes_of
+from tests.mpi.harness import ENDLESS, GroupHarness, candidate, configure, processes_of
 
 pytestmark = pytest.mark.mpi
 
@@ -47,7 +47,7 @@ def test_signal_to_all_processes_of_the_node_saves_all_candidates(
 ) -> None:
     scratch = tmp_path / "node"
     scratch.mkdir()
-    configuration = configure("training.max_epochs=40", f"platform.scratch={scratch}", "group.drain_s=20")
+    configuration = configure(ENDLESS, f"platform.scratch={scratch}", "group.drain_s=20")
     with GroupHarness(tmp_path / "run", configuration) as group:
         working(group)
         for process in family_of(group):

@@ -14,7 +14,8 @@ from hpc_nas.campaign.postmortem import examine
 from hpc_nas.group import protocol
 from hpc_nas.records.row_file import RowFileReader
 from hpc_nas.values import Reason, State
-from tests.mpi.harness import GroupHarness, candidate, configure, processes_of
+from tests.gate import Gate
+from tests.mpi.harness import DEADLINE_S, ENDLESS, GroupHarness, candidate, configure, processes_of
 
 pytestmark = pytest.mark.mpi
 
@@ -48,9 +49,12 @@ def test_candidates_end_with_their_outcomes_and_the_trainer_goes_on(tmp_path: Pa
     ],
 )
 def test_dead_trainer_ends_its_group_and_is_named(tmp_path: Path, fault: str, trace: str) -> None:
-    with GroupHarness(tmp_path / "run", configure()) as group:
+    gate = Gate(tmp_path / "gate")
+    gate.close(batches=3)  # until both have been told of
+    with GroupHarness(tmp_path / "run", configure(ENDLESS, gate=gate)) as group:
         group.assign(candidate(0, fault="slow", at_batch=100), candidate(1, fault=fault))
         group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
+        gate.open()
         exit = group.until_exit()
         seats = {m.candidate: m.trainer for m in group.heard if isinstance(m, protocol.Started)}
     found = examine(group.directory.group_dir(0), log=group.directory.launch_log_path(0), exit=exit)
@@ -61,7 +65,7 @@ def test_dead_trainer_ends_its_group_and_is_named(tmp_path: Path, fault: str, tr
 
 
 def test_estimator_that_dies_ends_the_group_and_is_named(tmp_path: Path) -> None:
-    with GroupHarness(tmp_path / "run", configure()) as group:
+    with GroupHarness(tmp_path / "run", configure(ENDLESS)) as group:
         group.assign(candidate(0, fault="slow", at_batch=100), candidate(1, fault="slow", at_batch=100))
         group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
         group.ranks[2].send_signal(signal.SIGKILL)
@@ -86,14 +90,17 @@ def test_estimator_that_raises_ends_the_group_with_its_words(tmp_path: Path) -> 
 
 def test_slow_estimator_holds_no_trainer_up(tmp_path: Path) -> None:
     """With the estimator rank stopped by SIGSTOP the trainers' files keep growing."""
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=20")) as group:
-        group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
-        group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
+    gate = Gate(tmp_path / "gate")
+    gate.close(batches=11)  # behind the first observation
+    with GroupHarness(tmp_path / "run", configure(gate=gate)) as group:
+        group.assign(*(candidate(number) for number in range(2)))
+        group.until(lambda: all(group.progress_of(number) for number in range(2)))
         estimator = group.ranks[2]
         estimator.suspend()
         reader = RowFileReader(group.directory.rank_file_path(0, 0))
         before = len(reader.read_new("observations"))
-        deadline = time.monotonic() + 30
+        gate.open()
+        deadline = time.monotonic() + DEADLINE_S
         grown = 0
         while grown < 3 and time.monotonic() < deadline:
             grown += len(reader.read_new("observations"))
@@ -106,16 +113,16 @@ def test_slow_estimator_holds_no_trainer_up(tmp_path: Path) -> None:
 
 
 def test_group_leaves_when_its_campaign_falls_silent(tmp_path: Path) -> None:
-    grace_s = 12  # it leaves after half of it; the rest is for a busy machine to end the processes
-    configuration = configure(f"group.orphan_grace_s={grace_s}")
+    configuration = configure(ENDLESS, "group.orphan_grace_s=20")
     with GroupHarness(tmp_path / "run", configuration) as group:
         group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(2)))
         group.until(lambda: any(isinstance(m, protocol.Progress) for m in group.heard))
         group.speaking = False
-        silent_since = time.monotonic()
         exit = group.until_exit()
-    assert time.monotonic() - silent_since < grace_s
-    assert exit.exit_code == 0
+    assert (exit.exit_code, exit.killed) == (0, ""), (
+        group.log
+    )  # before its grace is over, which it is killed after
+    assert "leaves: the campaign has been silent for" in group.log
     assert processes_of(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -14,7 +15,9 @@ from hpc_nas.platforms.walltime import DEADLINE_VARIABLE
 from hpc_nas.records.layout import Rows
 from hpc_nas.records.rank_file import read_rank_file
 from hpc_nas.values import Reason, State
-from tests.mpi.harness import GroupHarness, candidate, configure, processes_of
+from tests.clock import MovedClock
+from tests.gate import Gate, told_to_leave
+from tests.mpi.harness import ENDLESS, GroupHarness, candidate, configure, processes_of
 
 pytestmark = pytest.mark.mpi
 
@@ -38,7 +41,7 @@ def running(group: GroupHarness, *, intervals: int) -> None:
 
 
 def test_group_that_is_sent_away_leaves_checkpoints_of_all_that_it_trains(tmp_path: Path) -> None:
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
+    with GroupHarness(tmp_path / "run", configure(ENDLESS)) as group:
         group.assign(*(candidate(number, fault="slow", at_batch=100) for number in range(4)))
         group.until(lambda: sum(isinstance(m, protocol.Started) for m in group.heard) == 2)
         group.endpoint.send(0, protocol.Leave(reason="enough"))
@@ -56,7 +59,7 @@ def test_group_that_is_sent_away_leaves_checkpoints_of_all_that_it_trains(tmp_pa
 
 
 def test_without_checkpoints_what_is_drained_says_so(tmp_path: Path) -> None:
-    configuration = configure("training.max_epochs=40", "checkpoints.enabled=false")
+    configuration = configure(ENDLESS, "checkpoints.enabled=false")
     with GroupHarness(tmp_path / "run", configuration) as group:
         running(group, intervals=1)
         group.endpoint.send(0, protocol.Leave(reason="enough"))
@@ -70,7 +73,7 @@ def test_without_checkpoints_what_is_drained_says_so(tmp_path: Path) -> None:
 
 
 def test_interruption_is_told_until_it_is_acknowledged(tmp_path: Path) -> None:
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
+    with GroupHarness(tmp_path / "run", configure(ENDLESS)) as group:
         running(group, intervals=1)
         group.acknowledging = False
         group.endpoint.send(0, protocol.Leave(reason="enough"))
@@ -115,7 +118,7 @@ def test_signal_to_all_processes_of_a_group_makes_it_leave_in_order(
     tmp_path: Path, signum: signal.Signals
 ) -> None:
     """As a scheduler does it, that signals a whole step: the launcher, too, which must not end its ranks."""
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=40")) as group:
+    with GroupHarness(tmp_path / "run", configure(ENDLESS)) as group:
         running(group, intervals=1)
         launcher = next(each for each in group.ranks[0].parents() if "mpiexec" in each.name())
         for process in (launcher, *launcher.children(recursive=True)):
@@ -131,18 +134,20 @@ def test_signal_to_all_processes_of_a_group_makes_it_leave_in_order(
 def test_group_leaves_by_its_own_clock_before_its_allocation_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configuration = configure("training.max_epochs=400", "group.drain_s=3")
-    since = time.time()
-    with GroupHarness(tmp_path / "first", configuration):
-        start_s = time.time() - since  # a busy machine takes long
-    deadline_time = time.time() + 10.0 + 2 * start_s
+    """An hour is left when it starts; once it trains, its clock is moved on to where the end is near."""
+    deadline_time, drain_s = time.time() + 3600.0, 60.0
+    clock = MovedClock(tmp_path / "clock")
     monkeypatch.setenv(DEADLINE_VARIABLE, str(deadline_time))
-    with GroupHarness(tmp_path / "run", configuration) as group:
+    with (
+        clock.environment(os.environ),
+        GroupHarness(tmp_path / "run", configure(ENDLESS, f"group.drain_s={drain_s}")) as group,
+    ):
         running(group, intervals=1)
+        clock.move(deadline_time - drain_s - time.time())
         exit = group.until_exit()
-        ended_time = time.time()
+        ended_time = clock.time()
     assert exit.exit_code == 0
-    assert deadline_time - 4.5 < ended_time < deadline_time
+    assert ended_time < deadline_time
     (hello, *_) = [message for message in group.heard if isinstance(message, protocol.Hello)]
     assert hello.deadline_time == deadline_time
     assert all(told.how == "drained" and told.checkpoint for told in group.interrupted.values())
@@ -150,12 +155,16 @@ def test_group_leaves_by_its_own_clock_before_its_allocation_ends(
 
 
 def test_outcomes_of_finished_candidates_stand_beside_interruptions(tmp_path: Path) -> None:
-    with GroupHarness(tmp_path / "run", configure("training.max_epochs=2")) as group:
+    gate = Gate(tmp_path / "gate")
+    with GroupHarness(tmp_path / "run", configure("training.max_epochs=2", gate=gate)) as group:
         group.assign(candidate(0))
         (outcome,) = group.until_ended(1)
-        group.assign(candidate(1, fault="slow", at_batch=100))
+        gate.close(batches=BATCHES_PER_EPOCH)
+        group.assign(candidate(1))
         group.until(lambda: len(group.progress_of(1)) >= 1)
         group.endpoint.send(0, protocol.Leave(reason="enough"))
+        group.until(lambda: told_to_leave([group.directory.launch_log_path(0)]))
+        gate.open()
         group.until_exit()
     assert (outcome.state, outcome.reason) == (State.FINISHED, Reason.FULL_BUDGET)
     assert rows(group, "outcomes")["candidate"].tolist() == [0]

@@ -16,6 +16,8 @@ from hpc_nas.platforms.launch_line import find_mpiexec, group_environment, mpi_l
 from hpc_nas.records.layout import Rows
 from hpc_nas.records.rank_file import read_rank_file
 from hpc_nas.records.run_directory import RunDirectory
+from tests.conftest import ROOT
+from tests.gate import HANG_S, Gate
 from tests.mpi.harness import HERE, configure
 
 pytestmark = pytest.mark.mpi
@@ -51,25 +53,29 @@ class Job:
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The script, from its beginning to its end."""
+    path = tmp_path_factory.mktemp("signals")
     configuration = configure(
-        f"training.max_epochs={NUM_INTERVALS}", "training.epochs_per_interval=1", "group.trainers_per_node=1"
+        f"training.max_epochs={NUM_INTERVALS}",
+        "training.epochs_per_interval=1",
+        "group.trainers_per_node=1",
+        gate=Gate(path / "gate"),
     )
-    directory = RunDirectory.create(tmp_path_factory.mktemp("signals") / "run")
+    directory = RunDirectory.create(path / "run")
     directory.publish(directory.configuration_path, configuration.model_dump_json())
     directory.create_group_dir(0)
     program = HERE / "programs" / "scripted_estimator.py"
     line = mpi_line(
         find_mpiexec(configuration.platform.mpiexec),
         num_ranks=2,
-        command=[sys.executable, "-m", "mpi4py", str(program), str(directory.path)],
+        command=[sys.executable, "-m", "mpi4py", str(program), str(directory.path), str(path / "gate")],
     )
     done = subprocess.run(
         line,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         stdin=subprocess.DEVNULL,
-        env=group_environment(configuration, inherited=os.environ),
+        env={**group_environment(configuration, inherited=os.environ), "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     content = read_rank_file(directory.rank_file_path(0, 0))

@@ -1,10 +1,10 @@
 """The agent of one worker group: launches it, watches it, drains its files, and is the last of it to leave.
 
 A process of its own (`python -m hpc_nas.platforms.processes.group_agent RUN_DIR --group N --parent PID`), since Parsl
-kills its workers a second after telling them to end, and a worker that is killed must not take a group's unsaved work
-along. The group must not outlive its agent (parent-death signal), nor hang: it is killed when its estimator rank has not
-touched the group's `alive` file for `orphan_grace_s`, when one of its ranks has died without the launcher ending the
-others (seen with MPICH's hydra, rarely), and when it was told to leave and does not in time.
+kills its workers a second after telling them to end, and a worker that is killed must not take a group's unsaved
+work along. The group must not outlive its agent (parent-death signal), nor hang: it is killed when its estimator rank
+has not touched the group's `alive` file for `orphan_grace_s`, when one of its ranks has died without the launcher
+ending the others (seen with MPICH's hydra, rarely), and when it was told to leave and does not in time.
 
 What is watched lies on the node (`GroupFiles.watch_dir`). The run directory is told at the start, every
 `TELL_INTERVAL_S` that the group lives, and at the end how it ended and which ranks had died.

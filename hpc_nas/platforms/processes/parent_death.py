@@ -1,4 +1,4 @@
-"""Runs a command that ends with its parent: `python tether.py COMMAND ...`.
+"""Runs a command that ends with its parent: `python parent_death.py COMMAND ...`.
 
 Parsl's interchange and worker pools outlive a submit side that is killed (Parsl issue 3761). The parent-death
 signal is kept over exec, so one prctl before it ties them to the process that started them.

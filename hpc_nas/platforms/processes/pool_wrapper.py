@@ -1,5 +1,5 @@
 """Runs Parsl's worker pool, starts it again when it is killed, and ends what it leaves behind:
-`python pool wrapper.py [--grace SECONDS] COMMAND ...`.
+`python pool_wrapper.py [--grace SECONDS] COMMAND ...`.
 
 Parsl starts a pool again only when the whole block has ended, and notices that late. A pool that was killed is
 started again here, at once: it registers as a new manager, and takes the groups that the campaign starts anew.

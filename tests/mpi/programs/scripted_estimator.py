@@ -1,7 +1,7 @@
 """Two ranks: a real trainer rank, and an estimator that follows a script of stale, late and right signals.
 
-`mpiexec -n 2 python -m mpi4py scripted_estimator.py RUN_DIR`: the trainer writes its rank file as ever; what the
-estimator heard, and when it sent each signal, is left in RUN_DIR/heard.json.
+`mpiexec -n 2 python -m mpi4py scripted_estimator.py RUN_DIR GATE_DIR`: the trainer writes its rank file as ever; what
+the estimator heard, and when it sent each signal, is left in RUN_DIR/heard.json.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from hpc_nas.group.wire import COMMAND_TAG, Leave, Outbox, ReportBox, Stop, Trai
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 from hpc_nas.values import Candidate, Reason
+from tests.gate import Gate
 
 TRAINER, ESTIMATOR = 0, 1
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
+BATCHES_PER_INTERVAL = 17
 
 
 class Script:
@@ -34,11 +36,11 @@ class Script:
         self.heard: list[dict[str, object]] = []
 
     def train(self, number: int, *, attempt: int = 0) -> None:
-        """Hand out a network of `faulty_space` that is slow and otherwise sound."""
+        """Hand out a sound network of `faulty_space`, behind a gate."""
         candidate = Candidate(
             number=number,
             seed=number,
-            parameters={"fault": "slow", "at_batch": 100},
+            parameters={"fault": "none", "at_batch": 100},
             num_parameters=650,
             num_layers=1,
             macs=640,
@@ -71,27 +73,35 @@ class Script:
         return item[1].kind == kind
 
 
-def follow(script: Script) -> None:
-    """Candidates 0 to 3, one for each thing that can happen to a signal."""
+def follow(script: Script, gate: Gate) -> None:
+    """Candidates 0 to 4, one for each thing that can happen to a signal; each waits for it at the gate."""
+    gate.close(batches=BATCHES_PER_INTERVAL + 1)
     script.until("present")
     script.train(0, attempt=1)
     script.until("ring")
     script.stop(0, attempt=0)  # stale: for the attempt before this one
     script.stop(0, attempt=2)
     script.stop(9, attempt=1)  # for a candidate that was never here
+    gate.open()
     script.until("left")
+    gate.close(batches=BATCHES_PER_INTERVAL + 1)
     script.stop(0, attempt=1)  # late: it is over, and nobody trains
     script.train(1)
     script.until("ring")
     script.stop(0, attempt=1)  # late: it is over, and the next one trains
+    gate.open()
     script.until("left")
+    gate.close(batches=BATCHES_PER_INTERVAL + 1)
     script.train(2)
     script.until("ring")
     script.stop(2, reason=Reason.UNLIKELY_BEST)  # right
+    gate.open()
     script.until("left")
+    gate.close(batches=1)
     script.train(3)
     script.stop(3, reason=Reason.NEVER_LEARN)  # right, and there before the first batch or soon after
     script.stop(3, reason=Reason.CONVERGED)  # a second word on it: late
+    gate.open()
     script.until("left")
     script.train(4)
     script.until("left")
@@ -103,7 +113,7 @@ def main() -> None:
     comm, directory = MPI.COMM_WORLD, RunDirectory.open(Path(sys.argv[1]))
     if comm.rank == ESTIMATOR:
         script = Script(comm)
-        follow(script)
+        follow(script, Gate(Path(sys.argv[2])))
         (directory.path / "heard.json").write_text(json.dumps(script.heard))
         return
     configuration = Configuration.model_validate_json(directory.configuration_path.read_text())

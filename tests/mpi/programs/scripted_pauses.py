@@ -27,7 +27,7 @@ from hpc_nas.values import Candidate, Reason
 from tests.mpi.resumable_space import HOLD_DIR
 
 ESTIMATOR = 2
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 
 
 class Script:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from pathlib import Path
 from unittest.mock import MagicMock, create_autospec
 
@@ -22,11 +21,13 @@ from hpc_nas.campaign.patience import Patience
 from hpc_nas.campaign.progress import Progress
 from hpc_nas.campaign.stop import StopRequest
 from hpc_nas.campaign.view import View
-from hpc_nas.configuration import CampaignSection, Configuration
+from hpc_nas.configuration import CampaignSection, Configuration, GroupSection
 from hpc_nas.errors import LaunchError
 from hpc_nas.group import protocol
 from hpc_nas.records.ledger import read_ledger
 from hpc_nas.values import Outcome, Reason, State
+
+PATIENT = GroupSection(orphan_grace_s=3600.0)
 
 
 class Loop:
@@ -42,7 +43,7 @@ class Loop:
         self.losses: MagicMock = create_autospec(LossAssessor, instance=True)
         self.dispatch: MagicMock = create_autospec(Dispatcher, instance=True)
         self.control_loop = ControlLoop(
-            Configuration(campaign=CampaignSection(num_candidates=num_candidates)),
+            Configuration(campaign=CampaignSection(num_candidates=num_candidates), group=PATIENT),
             recorder=subject.recorder,
             endpoint=self.endpoint,
             pool=self.pool,
@@ -95,9 +96,7 @@ def test_campaign_does_not_wait_out_its_end_for_a_group_that_never_reported(
         subject.begin()
         loop = Loop(subject)
         loop.stop.request("stopped by SIGTERM")
-        begun = time.monotonic()
-        assert loop.control_loop.run() == "stopped by SIGTERM"
-        assert time.monotonic() - begun < 10.0
+        assert loop.control_loop.run() == "stopped by SIGTERM"  # or this test runs out of its time
 
 
 @pytest.mark.parametrize(("how", "stops"), [("paused", True), ("drained", False)])

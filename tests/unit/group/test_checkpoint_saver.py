@@ -27,7 +27,7 @@ from tests.disks import tiny_disk
 
 ORIGIN = Origin(training="{}", space="{}", data="abc")
 CPU = torch.device("cpu")
-DEADLINE_S = 30.0
+DEADLINE_S = 240.0
 
 
 def candidate(number: int = 1) -> Candidate:
@@ -235,10 +235,10 @@ def test_a_directory_that_can_t_be_listed_ends_no_writing(
 
     monkeypatch.setattr(os, "listdir", stale)
     saver = CheckpointSaver(shared, origin=ORIGIN)
-    saver.save(checkpoint(1), timeout_s=1.0)
-    saver.save(checkpoint(2), timeout_s=1.0)
+    saver.save(checkpoint(1), timeout_s=DEADLINE_S)
+    saver.save(checkpoint(2), timeout_s=DEADLINE_S)
     saver.forget(3)
-    assert [answer.checkpoint for answer in saver.close(timeout_s=30.0)] == [name(1), name(2)]
+    assert [answer.checkpoint for answer in saver.close(timeout_s=DEADLINE_S)] == [name(1), name(2)]
 
 
 def test_of_a_candidate_that_has_ended_nothing_appears_later(shared: GroupFiles, gate: Gate) -> None:

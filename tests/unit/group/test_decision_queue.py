@@ -81,7 +81,7 @@ def learn(decisions: DecisionQueue, first: int, last: int) -> None:
 def results(decisions: DecisionQueue) -> list[Result]:
     """All that is queued, once it is done."""
     found: list[Result] = []
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 240.0
     while decisions:
         assert time.monotonic() < deadline
         if (result := decisions.take()) is not None:

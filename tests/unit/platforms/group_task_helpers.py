@@ -22,7 +22,7 @@ from hpc_nas.platforms.processes.group_status import GroupExit
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.run_directory import RunDirectory
 
-DEADLINE_S = 30.0
+DEADLINE_S = 240.0
 ROOT = Path(__file__).resolve().parents[3]
 
 _LAUNCHER = """\
@@ -89,7 +89,7 @@ def make_run(tmp_path: Path, *, role: str, settings: tuple[str, ...] = ()) -> Ru
 
 def configure(*settings: str) -> Configuration:
     """Two seconds to leave in order, four groups' worth of patience."""
-    defaults = ("group.orphan_grace_s=8", "group.drain_s=2", "group.start_timeout_s=20")
+    defaults = ("group.orphan_grace_s=8", "group.drain_s=2", "group.start_timeout_s=240")
     return load_configuration(None, settings=(*defaults, *settings))
 
 

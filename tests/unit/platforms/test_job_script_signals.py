@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hpc_nas.platforms.job_script import job_script
+from tests.gate import HANG_S, wait_for
 from tests.unit.platforms.job_cases import SLURM, configuration, submission
 
 # Writes down each signal, and ends when told to with the code that it is told.
@@ -25,20 +24,18 @@ echo "$$" > pid
 while [ ! -s code ]; do sleep 0.02; done
 exit "$(cat code)"
 """
-# Ends at once when it gets USR1, as a campaign does that has nothing left to close.
-HASTY = """\
-#!/bin/bash
-trap 'exit 7' USR1
-echo "$$" > pid
-for count in $(seq 500); do sleep 0.01; done
-"""
-# Minds no signal, and ends by itself.
+# Minds no signal, and ends when told to.
 DEAF = """\
-#!/bin/bash
+#!/bin/sh
 trap '' USR1 USR2 TERM
 echo "$$" > pid
-sleep 0.3
-exit 5
+while [ ! -s code ]; do sleep 0.02; done
+exit "$(cat code)"
+"""
+# Read by the job's shell before its script: it sends itself a signal at the moment before a command begins, once the
+# campaign minds none.
+MOMENT = """\
+trap 'case "$BASH_COMMAND" in "$MOMENT"*) [ -s pid ] && { echo 1 >> moments; kill -s "$SENT" "$$"; } ;; esac' DEBUG
 """
 NUMBERS = {"USR1": signal.SIGUSR1, "USR2": signal.SIGUSR2, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
 PLAIN = {**SLURM, "platform": {**SLURM["platform"], "setup": ["export SEEN_BY_CAMPAIGN=1"]}}
@@ -47,7 +44,7 @@ PLAIN = {**SLURM, "platform": {**SLURM["platform"], "setup": ["export SEEN_BY_CA
 class Job:
     """A job script that runs as a scheduler's daemon runs it: in a session of its own."""
 
-    def __init__(self, directory: Path, campaign: str):
+    def __init__(self, directory: Path, campaign: str, **environment: str):
         self.directory = directory
         stand_in = directory / "campaign"
         stand_in.write_text(campaign)
@@ -58,9 +55,13 @@ class Job:
         # Tests that run in a shell's background have SIGINT ignored, which bash hands on and can't trap.
         line = ["env", "--default-signal=INT", "bash", str(script)]
         self.process = subprocess.Popen(
-            line, start_new_session=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+            line,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
         )
-        _wait_for(lambda: bool(self.read("pid")), what="the campaign's start")
+        wait_for(lambda: bool(self.read("pid")), what="the campaign's start")
 
     def read(self, name: str) -> list[str]:
         path = self.directory / name
@@ -74,23 +75,21 @@ class Job:
         (self.directory / "code").write_text(str(code))
 
     def result(self) -> tuple[int, str]:
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, errors.decode()
 
 
-def _wait_for(condition: Callable[[], bool], *, what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.01)
+def state_of(pid: int) -> str:
+    """As the kernel calls it: T for stopped, Z for one that has ended and waits for its parent to notice."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[str], Job]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Job]]:
     jobs: list[Job] = []
 
-    def begin(campaign: str) -> Job:
-        jobs.append(Job(tmp_path, campaign))
+    def begin(campaign: str, **environment: str) -> Job:
+        jobs.append(Job(tmp_path, campaign, **environment))
         return jobs[-1]
 
     yield begin
@@ -99,11 +98,11 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Job]]:
             os.killpg(job.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-        job.process.communicate(timeout=20)
+        job.process.communicate(timeout=HANG_S)
 
 
 @pytest.mark.parametrize("code", [0, 2, 3, 127, 138])
-def test_the_job_ends_with_the_code_of_its_campaign(start: Callable[[str], Job], code: int) -> None:
+def test_the_job_ends_with_the_code_of_its_campaign(start: Callable[..., Job], code: int) -> None:
     job = start(CAMPAIGN)
     job.end_campaign(code)
     assert job.result() == (code, "")
@@ -115,57 +114,58 @@ def test_the_job_ends_with_the_code_of_its_campaign(start: Callable[[str], Job],
     ("sent", "heard"), [("USR1", "USR1"), ("USR2", "USR2"), ("TERM", "TERM"), ("INT", "TERM")]
 )
 def test_a_signal_reaches_the_campaign_and_the_job_waits_for_its_end(
-    start: Callable[[str], Job], sent: str, heard: str
+    start: Callable[..., Job], sent: str, heard: str
 ) -> None:
     job = start(CAMPAIGN)
     job.send(sent)
-    _wait_for(lambda: job.read("heard") == [heard], what="the signal")
+    wait_for(lambda: job.read("heard") == [heard], what="the signal")
     assert job.process.poll() is None  # the campaign closes its groups, and its job lives
     job.end_campaign(3)
     assert job.result() == (3, "")
 
 
-def test_every_signal_of_several_is_handed_on(start: Callable[[str], Job]) -> None:
+def test_every_signal_of_several_is_handed_on(start: Callable[..., Job]) -> None:
     job = start(CAMPAIGN)
     sent = ["USR1", "USR1", "TERM", "USR2", "TERM"]
     for count in range(len(sent)):
         job.send(sent[count])
-        _wait_for(lambda count=count: job.read("heard") == sent[: count + 1], what=sent[count])  # type: ignore[misc]
+        wait_for(lambda count=count: job.read("heard") == sent[: count + 1], what=sent[count])  # type: ignore[misc]
     job.end_campaign(3)
     assert job.result() == (3, "")
 
 
-def test_a_campaign_that_is_killed_gives_its_signal_to_the_job(start: Callable[[str], Job]) -> None:
+def test_a_campaign_that_is_killed_gives_its_signal_to_the_job(start: Callable[..., Job]) -> None:
     job = start(CAMPAIGN)
     os.kill(int(job.read("pid")[0]), signal.SIGKILL)
     code, _ = job.result()
     assert code == 128 + signal.SIGKILL
 
 
-@pytest.mark.parametrize("attempt", range(15))
-def test_the_code_is_the_campaigns_also_when_it_ends_as_the_signal_comes(
-    start: Callable[[str], Job], attempt: int
+@pytest.mark.parametrize("sent", ["USR1", "USR2", "TERM"])
+def test_the_code_is_the_campaigns_also_when_the_signal_finds_it_ended(
+    start: Callable[..., Job], sent: str
 ) -> None:
-    job = start(HASTY)
-    time.sleep(random.Random(attempt).uniform(0, 0.05))
-    job.send("USR1")
-    job.send("USR1")  # the second may find the campaign gone
+    """The shell is stopped meanwhile: it learns of the campaign's end and of the signal at once."""
+    job = start(DEAF)
+    os.kill(job.process.pid, signal.SIGSTOP)
+    wait_for(lambda: state_of(job.process.pid) == "T", what="the shell to stop")
+    job.end_campaign(7)
+    wait_for(lambda: state_of(int(job.read("pid")[0])) == "Z", what="the campaign's end")
+    job.send(sent)
+    os.kill(job.process.pid, signal.SIGCONT)
     assert job.result() == (7, "")
 
 
-def test_signals_without_end_do_not_change_the_code(start: Callable[[str], Job]) -> None:
-    job = start(DEAF)
-    while job.process.poll() is None:
-        job.send("TERM")
-        time.sleep(0.001)
-    assert job.result()[0] == 5
-
-
-@pytest.mark.parametrize("attempt", range(10))
-def test_the_code_is_the_campaigns_also_when_a_signal_comes_as_it_ends_by_itself(
-    start: Callable[[str], Job], attempt: int
+@pytest.mark.parametrize("sent", ["USR1", "USR2", "TERM"])
+@pytest.mark.parametrize("moment", ["kill -0", "read", "trap ''", "wait"])
+def test_no_signal_at_any_moment_changes_the_code(
+    start: Callable[..., Job], tmp_path: Path, moment: str, sent: str
 ) -> None:
-    job = start(DEAF)
-    time.sleep(0.295 + attempt / 1000)
-    job.send("TERM")
-    assert job.result()[0] == 5
+    """One before each of the commands by which the script waits, however often it does."""
+    (tmp_path / "moment.sh").write_text(MOMENT)
+    job = start(DEAF, BASH_ENV=str(tmp_path / "moment.sh"), MOMENT=moment, SENT=sent)
+    if moment in ("kill -0", "read"):
+        wait_for(lambda: len(job.read("moments")) > 4, what="several of them")
+    job.end_campaign(5)
+    assert job.result()[0] == 5  # bash may remark that there was nobody to hand the signal on to
+    assert job.read("moments")

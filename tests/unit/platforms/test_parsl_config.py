@@ -43,14 +43,14 @@ def test_too_few_gpus_on_this_machine_are_told_before_anything_starts(
     parsl_config(elsewhere, parsl_dir=tmp_path)
 
 
-def test_pool_is_started_by_its_path_under_the_reaper(tmp_path: Path) -> None:
+def test_pool_is_started_by_its_path_under_the_wrapper(tmp_path: Path) -> None:
     configuration = Configuration(group=GroupSection(orphan_grace_s=12.0))
     words = executor(configuration, parsl_dir=tmp_path).launch_cmd.split()
     assert words[:4] == ["trap", "''", "USR1", "USR2;"]  # the shell that starts it lives through warnings
     assert words[4:6] == ["bash", str(tmp_path / "pool.sh")]
     words = shlex.split((tmp_path / "pool.sh").read_text().splitlines()[1])
     assert words[:3] == ["exec", sys.executable, "-P"]
-    assert Path(words[3]).name == "pool wrapper.py"
+    assert Path(words[3]).name == "pool_wrapper.py"
     assert words[4:8] == ["--grace", "6", sys.executable, "-P"]
     assert Path(words[8]).name == "pool.py"
     assert Path(words[9]) == Path(sys.executable).with_name("process_worker_pool.py")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from hpc_nas.platforms import pool
+from hpc_nas.platforms.processes import pool
 from tests.unit.platforms.group_task_helpers import wait_for
 
 # A script as Parsl's is: its processes are spawned, and find what they run in it.

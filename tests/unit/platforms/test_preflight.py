@@ -12,6 +12,7 @@ from hpc_nas.configuration import Configuration, PlatformSection
 from hpc_nas.errors import LaunchError
 from hpc_nas.platforms import preflight
 from hpc_nas.platforms.preflight import check_launcher
+from tests.gate import wait_for
 
 SINGLETONS = 'n=$4; shift 4; while [ $n -gt 0 ]; do "$@" & n=$((n - 1)); done; wait'
 ONE_RANK_ONLY = 'shift 4; exec "$@"'
@@ -76,17 +77,20 @@ def test_launcher_that_is_no_program_is_refused(tmp_path: Path) -> None:
 def test_launcher_that_hangs_is_ended_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "TIMEOUT_S", 0.5)
     path, pids = tmp_path / "mpiexec", tmp_path / "pids"
-    configuration = launcher(path, f"sleep 600 & echo $$ $! > {pids}; wait")
+    configuration = launcher(path, f"sleep 3600 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait")
+
+    class Patience(float):
+        """The time limit, which begins once all has been started."""
+
+        def __radd__(self, now: float) -> float:
+            wait_for(pids.exists, what="the launcher")
+            return time.monotonic() + float(self)
+
+    monkeypatch.setattr(preflight, "TIMEOUT_S", Patience(0.5))
     assert refusal(configuration) == f"{path} -launcher fork -n 2 ...: no answer within 0.5 s"
-    started, deadline = list(map(int, pids.read_text().split())), time.monotonic() + 5.0
-    while any(map(runs, started)) and time.monotonic() < deadline:
-        pass  # they are killed already, but the kernel may still be at it
-    left = [pid for pid in started if runs(pid)]
-    for pid in left:
-        psutil.Process(pid).kill()
-    assert left == []
+    started = list(map(int, pids.read_text().split()))
+    wait_for(lambda: not any(map(runs, started)), what="their end")
 
 
 def runs(pid: int) -> bool:
