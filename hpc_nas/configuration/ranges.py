@@ -29,7 +29,8 @@ class NumberRange:
             ends.append(f"{'above ' if self.is_open_below else ''}{_short(self.lowest)}")
         if self.highest is not None:
             ends.append(f"{'below ' if self.is_open_above else ''}{_short(self.highest)}")
-        return f"a {'whole ' if self.is_whole else ''}number, {' to '.join(ends)}"
+        kind = f"a {'whole ' if self.is_whole else ''}number"
+        return f"{kind}, {' to '.join(ends)}" if ends else kind
 
 
 def range_of(annotation: Any, metadata: Sequence[Any] = ()) -> NumberRange | None:

@@ -97,8 +97,6 @@ def _read_npz(path: Path) -> Columns:
             raise ValueError("no .npz archive")
         file.seek(0)
         content = np.load(file, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
-            raise RecordError(f"{path}: a single array; a curve file has the keys epochs and val_acc")
         for key in content.files:
             try:
                 columns[key] = content[key]

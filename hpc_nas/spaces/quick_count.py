@@ -152,6 +152,7 @@ _KNOWN: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.pad: _padded,
     torch.cat: _free,
     torch.empty: _free,
+    torch.zeros: _free,
     torch.add: _free,
     torch.flatten: _free,
     torch.zeros_like: _free,
@@ -160,7 +161,9 @@ _KNOWN: dict[Callable[..., Any], Callable[..., Any]] = {
     Tensor.dim: _free,
     Tensor.flatten: _free,
     Tensor.mean: _free,
-    Tensor.shape.__get__: _free,  # type: ignore[attr-defined]  # a property, which mypy takes for its value
+    # Properties, which mypy takes for their values.
+    Tensor.shape.__get__: _free,  # type: ignore[attr-defined]
+    Tensor.dtype.__get__: _free,  # type: ignore[attr-defined]
     Tensor.size: _free,
     Tensor.__getitem__: _indexed,
 }

@@ -123,7 +123,7 @@ def test_foreign_and_truncated_files_are_refused(tmp_path: Path) -> None:
     )
     for path in (truncated, text):
         message = refusal("report", path, tree=tmp_path)
-        assert message.startswith(f"{path}: no sound archive of a campaign, truncated or foreign: ")
+        assert message.startswith(f"{path}: no sound archive of a campaign, truncated, damaged or foreign: ")
 
 
 def test_run_directory_with_a_truncated_archive_is_read_from_its_ledger(tmp_path: Path) -> None:

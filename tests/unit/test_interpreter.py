@@ -42,7 +42,13 @@ def test_processes_start_through_the_one_function_that_composes_their_command_li
         ("-m", "hpc_nas.records.probe"),
         ("-m", "hpc_nas.platforms.processes.group_agent", "--help"),
         ("-m", "mpi4py", "-c", "import random, profile, logging, estimator"),
-        (str(ROOT / "platforms" / "pool_wrapper.py"), sys.executable, "-P", "-c", "import random, estimator"),
+        (
+            str(ROOT / "platforms" / "processes" / "pool_wrapper.py"),
+            sys.executable,
+            "-P",
+            "-c",
+            "import random, estimator",
+        ),
         (
             str(ROOT / "platforms" / "processes" / "parent_death.py"),
             sys.executable,

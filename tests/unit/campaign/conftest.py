@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book_helpers import Campaign, campaign
+from recorder_helpers import Campaign, campaign
 
 
 @pytest.fixture

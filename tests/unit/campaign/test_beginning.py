@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from earlier_records import archive, configured, drawn, strategy
-from hpc_nas.training.preparation import DataSummary, prepare
+from hpc_nas.tasks.registry import DataSummary, prepare
 
 from hpc_nas.campaign import run
 from hpc_nas.campaign.opening import Opening

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from book_helpers import Campaign, finished
+from recorder_helpers import Campaign, finished
 
 from hpc_nas.campaign.checkpoint_store import CheckpointStore
 from hpc_nas.configuration.schema import CheckpointsSection

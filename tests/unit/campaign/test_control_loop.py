@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import MagicMock, create_autospec
 
 import pytest
-from book_helpers import Campaign, campaign
+from recorder_helpers import Campaign, campaign
 
 from hpc_nas.campaign import control_loop
 from hpc_nas.campaign.control_loop import ControlLoop

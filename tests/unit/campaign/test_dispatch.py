@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from book_helpers import Campaign, campaign, finished
+from recorder_helpers import Campaign, campaign, finished
 
 import estimator
 from hpc_nas.campaign.dispatch import Dispatcher

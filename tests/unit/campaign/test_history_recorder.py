@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from book_helpers import (
+from recorder_helpers import (
     Campaign,
     Listener,
     campaign,

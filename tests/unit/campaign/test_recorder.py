@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from book_helpers import (
+from recorder_helpers import (
     Campaign,
     campaign,
     finished,

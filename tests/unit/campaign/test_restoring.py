@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from book_helpers import Campaign, Listener, finished
+from recorder_helpers import Campaign, Listener, finished
 
 from hpc_nas.campaign.restoring import restored_state
 from hpc_nas.configuration import Configuration

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hpc_nas.training.cache import data_cache_dir
 
-from hpc_nas.configuration import load_configuration
+from hpc_nas.configuration import SpaceSection, load_configuration
 from hpc_nas.errors import ConfigurationError, SpaceError
-from hpc_nas.spaces.registry import _user_module
+from hpc_nas.spaces.registry import load_space
+from hpc_nas.tasks.cache import data_cache_dir
 
 
 @pytest.mark.parametrize("written", ["$HERE/x.npz", "${HERE}/x.npz", "$HERE/${PART}.NPZ"])
@@ -53,7 +53,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 
 def test_other_places_where_paths_are_given_say_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SpaceError, match="knows no user 'nobody-of-that-name'"):
-        _user_module(Path("~nobody-of-that-name/space.py"))
+        load_space(SpaceSection(name="~nobody-of-that-name/space.py:f"))
     monkeypatch.setenv("HPC_NAS_CACHE", "~nobody-of-that-name/cache")
     with pytest.raises(ConfigurationError, match=r"HPC_NAS_CACHE = .*knows no user"):
         data_cache_dir()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from estimator.presets.lookup import _BUILDERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import estimator
+from estimator.preset_library.lookup import _BUILDERS
 from hpc_nas.configuration import Configuration, load_configuration
 from hpc_nas.configuration.ranges import NumberRange, range_of
 from hpc_nas.errors import ConfigurationError, HpcNasError
@@ -57,7 +57,7 @@ def beyond(wanted: NumberRange) -> list[int | float]:
     assert wanted.lowest is not None
     assert wanted.highest is not None
     if wanted.is_whole:
-        return [int(wanted.lowest) - 1, int(wanted.highest) + 1, 10**18 * 10, -(10**18)]
+        return [int(wanted.lowest) - 1, int(wanted.highest) + 1, 10**30, -(10**30)]
     low, high = float(wanted.lowest), float(wanted.highest)
     return [
         low if wanted.is_open_below else math.nextafter(low, -math.inf),

@@ -138,9 +138,9 @@ def trainings(draw: st.DrawFn) -> TrainingSection:
         max_epochs=interval * draw(st.integers(1, 200)),
         batch_size=draw(st.none() | COUNT),
         optimizer=draw(st.sampled_from([None, "sgd", "nesterov", "adam", "adamw", "rmsprop"])),
-        learning_rate=draw(st.none() | POSITIVE),
+        learning_rate=draw(st.none() | st.floats(1e-9, 1000.0)),
         schedule=draw(st.sampled_from([None, "constant", "linear", "cosine", "step"])),
-        step_epochs=draw(st.none() | POSITIVE),
+        step_epochs=draw(st.none() | st.floats(1e-3, 1e6)),
         deterministic=draw(st.booleans()),
     )
 

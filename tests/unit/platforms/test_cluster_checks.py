@@ -161,7 +161,7 @@ def test_login_node_is_not_asked_for_the_nodes_cores_and_gpus(
     found = examine(load(*SLURM, *shape, "platform.scratch=/mnt/bb"), directory=tmp_path)
     by_name = {finding.name: finding for finding in found}
     assert {finding.name: finding.status for finding in found} == dict.fromkeys(
-        ("cores", "MPI", "GPUs", "HDF5", "disk", "Parsl", "messages", "scheduler", "scratch"), "OK"
+        ("cores", "MPI", "GPUs", "HDF5", "disk", "paths", "Parsl", "messages", "scheduler", "scratch"), "OK"
     )
     assert "the nodes' 8 are seen in a job alone" in by_name["GPUs"].detail
     assert "on each node trainers use 512 threads" in by_name["cores"].detail

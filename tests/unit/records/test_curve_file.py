@@ -180,7 +180,7 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
         "text.npz": "truncated or foreign",
         "text.h5": "truncated or foreign",
         "curves.csv": "not a curve file; these end in .npz or .h5",
-        "single.npz": "a single array",
+        "single.npz": "no .npz archive",
         "rank.h5": "a file of kind 'trainer'",
         "newer.h5": "schema version 99, but this hpc-nas reads 1",
     }.items():

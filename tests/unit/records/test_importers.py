@@ -157,7 +157,7 @@ def test_tables_that_are_not_a4nns_are_refused(tmp_path: Path) -> None:
         import_a4nn([other])
     with pytest.raises(RecordError, match=r"no \.csv file with epoch and val_accs below it"):
         import_a4nn([other.parent])
-    with pytest.raises(RecordError, match="can't be read as CSV"):
+    with pytest.raises(RecordError, match="can't be read: No such file"):
         import_a4nn([tmp_path / "nowhere.csv"])
     twice = [a4nn_row(arch=1, epoch=1, val=50.0), a4nn_row(arch=1, epoch=1, val=51.0)]
     with pytest.raises(RecordError, match="network 1: epoch 1 comes after epoch 1"):

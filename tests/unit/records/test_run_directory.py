@@ -155,12 +155,12 @@ def test_campaign_that_began_while_another_waited_for_the_lock_is_never_overwrit
     path = tmp_path / "run"
 
     @contextlib.contextmanager
-    def lock_late(self: RunDirectory) -> Iterator[None]:
+    def lock_late(self: RunDirectory, *, job_id: str) -> Iterator[None]:
         with monkeypatch.context() as now:
             now.setattr(RunDirectory, "lock", lock)
             first = RunDirectory.create(path)
             first.publish(first.configuration_path, "first")
-        with lock(self):
+        with lock(self, job_id=job_id):
             yield
 
     lock = RunDirectory.lock

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from hpc_nas.configuration import SearchSection
@@ -22,7 +20,6 @@ from tests.unit.search.test_strategies import context
         ({"ranking": "pessimistic"}, 4.0, 66.0),
         ({"ranking": "pessimistic"}, 0.0, 70.0),
         ({"ranking": "pessimistic"}, None, 70.0),
-        ({"ranking": "pessimistic"}, math.nan, 70.0),
     ],
 )
 def test_a_pessimistic_ranking_takes_the_spread_off(

@@ -202,7 +202,7 @@ def test_the_study_is_told_estimates_spreads_and_failures() -> None:
             candidate=1, attempt=1, state=State.FINISHED, reason=Reason.FULL_BUDGET, estimate=80.0, spread=0.0
         ),
         2: Outcome(candidate=2, attempt=0, state=State.FAILED, reason=Reason.OUT_OF_MEMORY),
-        3: Outcome(candidate=3, attempt=0, state=State.STOPPED, reason=Reason.BUDGET, estimate=float("nan")),
+        3: Outcome(candidate=3, attempt=0, state=State.STOPPED, reason=Reason.BUDGET),
     }
     for candidate in (stopped, finished, failed, unknown):
         some_strategy.tell(candidate, endings[candidate.number])

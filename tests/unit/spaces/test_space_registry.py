@@ -86,12 +86,14 @@ def test_options_are_resolved_with_their_defaults() -> None:
         (
             "random-cnn",
             {"max_filters": 0},
-            "[space] random-cnn: max_filters = 0 is not allowed: Input should be greater than or equal to 1",
+            "[space] random-cnn: max_filters = 0 is not allowed: Input should be greater than or equal to 1; "
+            "expected a whole number, 1 to 1000000",
         ),
         (
             "random-cnn",
             {"max_filters": "many"},
-            "[space] random-cnn: max_filters = 'many' is not allowed: Input should be a valid integer",
+            "[space] random-cnn: max_filters = 'many' is not allowed: Input should be a valid integer; "
+            "expected a whole number, 1 to 1000000",
         ),
         (
             "random-cnn",
@@ -130,7 +132,8 @@ def test_options_of_ones_own_function_are_checked(own_file: Path) -> None:
         refusal(own, max_widht=3) == f"[space] {own}: unknown option 'max_widht'; did you mean 'max_width'?"
     )
     assert refusal(own, max_width=0.5) == (
-        f"[space] {own}: max_width = 0.5 is not allowed: Input should be a valid integer"
+        f"[space] {own}: max_width = 0.5 is not allowed: Input should be a valid integer; "
+        "expected a whole number"
     )
     needy = f"{own_file}:needs_option"
     assert refusal(needy) == f"[space] {needy}: option 'width' has no default; give it a value"

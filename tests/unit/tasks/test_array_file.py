@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from hpc_nas.configuration import DataSection
 from hpc_nas.errors import DataError
-from hpc_nas.tasks.image_data import load_dataset
+from hpc_nas.tasks import host_memory
+from hpc_nas.tasks.image_data import array_file, load_dataset
 from hpc_nas.tasks.registry import load_task
-from hpc_nas.training import array_file, host_memory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 4, 4), dtype=np.uint8)
 LABELS = np.arange(24) % 3

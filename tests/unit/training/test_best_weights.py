@@ -60,7 +60,7 @@ def test_training_leaves_the_weights_of_its_best_validation(trainer: Trainer) ->
 def test_training_that_goes_on_from_a_checkpoint_has_the_best_of_its_whole_curve(trainer: Trainer) -> None:
     space, whole, shelf = one_network_space(dense, learning_rate=0.5), BestWeights(), Shelf()
     trainer(space, weights=whole, checkpoints=shelf, max_epochs=10.0)
-    after_the_best = next(c for c in shelf.kept if c.standing.epochs > whole.epoch)
+    after_the_best = next(c for c in shelf.kept if c.position.epochs > whole.epoch)
     resumed = BestWeights()
     trainer(space, weights=resumed, checkpoints=Shelf(after_the_best, occasions=()), max_epochs=10.0)
     assert (resumed.epoch, resumed.accuracy) == (whole.epoch, whole.accuracy)
