@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 from earlier_records import archive, configured, drawn, strategy
-from hpc_nas.tasks.registry import DataSummary, prepare
 
 from hpc_nas.campaign import run
 from hpc_nas.campaign.opening import Opening
@@ -31,6 +30,7 @@ from hpc_nas.group.attempt_monitor import make_preset
 from hpc_nas.records.earlier import read_knowledge
 from hpc_nas.records.ledger import CampaignClosed, CampaignOpened, read_ledger
 from hpc_nas.records.run_directory import RunDirectory
+from hpc_nas.tasks.registry import DataSummary, load_task, summarize
 from tests.disks import tiny_disk
 
 NEEDS_SPACE = {"os.mkdir", "os.rename"}  # and opening to write
@@ -41,7 +41,7 @@ AT_MOST = 60
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory: pytest.TempPathFactory) -> DataSummary:
-    return prepare(Configuration().data, cache_dir=tmp_path_factory.mktemp("cache"))
+    return summarize(load_task(Configuration().data, cache_dir=tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
