@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.gate import Gate
 from tools.slurm_cluster.cluster import Cluster, Placement
 from tools.slurm_cluster.machine import problem_with_hosts, problem_with_slurm
 
@@ -41,6 +43,14 @@ def hosts(_hosts: Cluster) -> Iterator[Cluster]:
     """Four nodes that are hosts of their own, idle and linked before and after each test."""
     yield _hosts
     _hosts.reset()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Closed but for the first two trainings that come to it, in the middle: two outcomes, and work in hand."""
+    gate = Gate(tmp_path / "gate")
+    gate.close(batches=11, passing=2)
+    return gate
 
 
 def _need(problem: str) -> None:

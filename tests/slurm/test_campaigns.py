@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.campaign.harness import open_when_leaving
+from tests.clock import MovedClock
+from tests.gate import Gate
 from tools.slurm_cluster.campaigns import (
-    DRAIN_S,
     END_S,
     LONG,
     START_S,
     JobCampaign,
     assert_nothing_lost,
-    time_for_a_start_s,
 )
 from tools.slurm_cluster.cluster import Cluster, Whom
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 def test_campaign_runs_a_group_on_each_node_of_its_job(hosts: Cluster, tmp_path: Path) -> None:
@@ -39,24 +42,32 @@ def test_several_groups_share_a_node(slurm: Cluster, tmp_path: Path) -> None:
 
 
 def test_walltime_warning_sets_candidates_aside_and_the_next_job_of_the_chain_takes_them_up(
-    slurm: Cluster, tmp_path: Path
+    slurm: Cluster, tmp_path: Path, gate: Gate
 ) -> None:
-    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=6", *LONG)
+    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=6", *LONG, *gate.settings())
     first, second = campaign.submit("--nodes", "2", "--chain", "2")
     campaign.wait_for("candidate_ended", at_least=2, timeout_s=START_S)
     slurm.signal(first, "USR1", whom=Whom.BATCH)  # as --signal=B:USR1@... does
-    campaign.wait(first, timeout_s=90)
+    open_when_leaving(gate, campaign.run_dir)
+    campaign.wait(first, timeout_s=END_S)
     _assert_set_aside(campaign)
     assert campaign.wait(second, timeout_s=END_S) == "COMPLETED", campaign.tail()
     assert_nothing_lost(campaign, num_candidates=6)
     assert campaign.verdict().epochs_repeated == 0
 
 
-def test_campaign_leaves_by_the_clock_before_its_allocation_ends(slurm: Cluster, tmp_path: Path) -> None:
-    limit_s = round(time_for_a_start_s()) + DRAIN_S
-    ends = f"platform.setup=['export HPC_NAS_DEADLINE=$(($(date +%s) + {limit_s}))']"
-    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=200", *LONG, ends)
-    (job,) = campaign.submit("--nodes", "1")
+def test_campaign_leaves_by_the_clock_before_its_allocation_ends(
+    slurm: Cluster, tmp_path: Path, gate: Gate
+) -> None:
+    """Once there are outcomes the clock is moved on to where the end of its allocation is near."""
+    deadline, drain_s, clock = time.time() + 3600.0, 60, MovedClock(tmp_path / "clock")
+    ends = (f"platform.setup=['export HPC_NAS_DEADLINE={deadline:.0f}']", f"group.drain_s={drain_s}")
+    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=6", *LONG, *gate.settings(), *ends)
+    with clock.environment(os.environ):  # which the job inherits
+        (job,) = campaign.submit("--nodes", "1")
+    campaign.wait_for("candidate_ended", at_least=2, timeout_s=START_S)
+    clock.move(deadline - drain_s - time.time())
+    open_when_leaving(gate, campaign.run_dir)
     campaign.wait(job, timeout_s=END_S)
     closed = campaign.events("campaign_closed")[-1]
     assert "walltime" in closed["reason"], closed
@@ -65,12 +76,15 @@ def test_campaign_leaves_by_the_clock_before_its_allocation_ends(slurm: Cluster,
     _assert_set_aside(campaign)
 
 
-def test_cancelled_job_sets_its_candidates_aside_within_kill_wait(slurm: Cluster, tmp_path: Path) -> None:
-    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=6", *LONG)
+def test_cancelled_job_sets_its_candidates_aside_within_kill_wait(
+    slurm: Cluster, tmp_path: Path, gate: Gate
+) -> None:
+    campaign = JobCampaign(slurm, tmp_path, "campaign.num_candidates=6", *LONG, *gate.settings())
     (job,) = campaign.submit("--nodes", "2")
     campaign.wait_for("candidate_ended", at_least=2, timeout_s=START_S)
     slurm.cancel(job)
-    assert campaign.wait(job, timeout_s=90) == "CANCELLED"
+    gate.open()  # at once: Slurm kills what is left after KillWait
+    assert campaign.wait(job, timeout_s=END_S) == "CANCELLED"
     (job,) = campaign.submit("--nodes", "2")
     assert campaign.wait(job, timeout_s=END_S) == "COMPLETED", campaign.tail()
     assert_nothing_lost(campaign, num_candidates=6)

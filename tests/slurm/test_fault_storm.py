@@ -14,15 +14,15 @@ import pytest
 from tests.campaign.harness import ROOT
 from tools.slurm_cluster.machine import problem_with_hosts
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
 
 
 def test_small_storm_is_stopped_gone_on_with_and_loses_nothing(tmp_path: Path) -> None:
     if problem := problem_with_hosts():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Slurm: {problem}")
-    stopped = _storm(tmp_path, "--max-minutes", "0.2")  # its first campaign has just begun
-    assert stopped["campaigns"] == []
+    stopped = _storm(tmp_path, "--max-minutes", "0.2")  # somewhere in its first campaign, or behind it
     storm = _storm(tmp_path)
+    assert storm["campaigns"][: len(stopped["campaigns"])] == stopped["campaigns"]
     kinds = {fault["kind"] for fault in storm["faults"]}
     assert {"trainer", "node", "campaign"} <= kinds
     for campaign in storm["campaigns"]:
@@ -42,7 +42,7 @@ def _storm(output: Path, *options: str) -> dict[str, Any]:
         [*line, "--output", str(output), *options],
         capture_output=True,
         text=True,
-        timeout=1000,
+        timeout=3000,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=ROOT,
     )

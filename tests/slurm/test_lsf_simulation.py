@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.harness import ROOT
+from tests.campaign.harness import ROOT, open_when_leaving
+from tests.gate import Gate
 from tools.slurm_cluster import lsf_simulation, lsf_translation
 from tools.slurm_cluster.campaigns import (
     DRAIN_S,
@@ -21,7 +22,7 @@ from tools.slurm_cluster.campaigns import (
 from tools.slurm_cluster.cluster import Cluster
 from tools.slurm_cluster.configuration import CPUS_PER_NODE
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 SUMMIT = ROOT / "configs" / "platforms" / "summit.toml"
 STORED = ROOT / "tests" / "unit" / "platforms" / "stored" / "scripts"
@@ -38,13 +39,16 @@ HERE = (
 )
 
 
-def test_chain_of_jobs_by_bsub_and_jsrun_is_warned_and_goes_on(hosts: Cluster, tmp_path: Path) -> None:
+def test_chain_of_jobs_by_bsub_and_jsrun_is_warned_and_goes_on(
+    hosts: Cluster, tmp_path: Path, gate: Gate
+) -> None:
     simulation = {**hosts.environment, **lsf_simulation.install(tmp_path / "simulation")}
     campaign = JobCampaign(
         hosts,
         tmp_path,
         *LONG,
         *HERE,
+        *gate.settings(),
         f"platform.scratch={hosts.local_dir}",
         platform=SUMMIT,
         environment=simulation,
@@ -54,7 +58,8 @@ def test_chain_of_jobs_by_bsub_and_jsrun_is_warned_and_goes_on(hosts: Cluster, t
     campaign.wait_for("candidate_ended", at_least=2, timeout_s=START_S)
     # As -wa USR2 -wt 1 does a minute before the end of the run limit.
     campaign.command("bkill", "-s", "USR2", str(first))
-    campaign.wait(first, timeout_s=90)
+    open_when_leaving(gate, campaign.run_dir)
+    campaign.wait(first, timeout_s=END_S)
     assert hosts.field(first, "ExitCode") == "3:0", campaign.tail()  # not complete: for the next job
     (closed,) = campaign.events("campaign_closed")
     assert closed["reason"] == "stopped by SIGUSR2"

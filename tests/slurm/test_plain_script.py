@@ -8,26 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.harness import BIN, ROOT
+from tests.campaign.harness import BIN, HANG_S, ROOT, open_when_leaving
+from tests.gate import Gate
 from tools.slurm_cluster.campaigns import JobCampaign
 from tools.slurm_cluster.cluster import Cluster, Whom
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(700)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 def test_the_plain_script_runs_a_campaign_and_submitted_again_it_goes_on(
-    slurm: Cluster, tmp_path: Path
+    slurm: Cluster, tmp_path: Path, gate: Gate
 ) -> None:
     campaign = JobCampaign(slurm, tmp_path)
     path = tmp_path / "campaign.toml"
-    text = path.read_text().replace("max_epochs = 2", "max_epochs = 80")
+    gate.close(batches=1)  # nobody passes
+    space = f'[space]\nname = "{gate.space["name"]}"\ngate = "{gate.directory}"'
+    text = path.read_text().replace("[space]", space)
     path.write_text(text.replace('name = "job"', 'name = "plain"\nnum_candidates = 2'))
     first = _sbatch(slurm, campaign)
-    campaign.wait_for("attempt_started", at_least=1, timeout_s=240)
+    campaign.wait_for("attempt_started", at_least=1, timeout_s=HANG_S)
     slurm.signal(first, "USR1", whom=Whom.BATCH)  # as --signal=B:USR1@60 does
-    campaign.wait(first, timeout_s=90)
+    open_when_leaving(gate, campaign.run_dir)
+    campaign.wait(first, timeout_s=HANG_S)
     assert slurm.field(first, "ExitCode") == "3:0", campaign.tail()  # the campaign's own: not complete
-    assert campaign.wait(_sbatch(slurm, campaign), timeout_s=300) == "COMPLETED", campaign.tail()
+    assert campaign.wait(_sbatch(slurm, campaign), timeout_s=HANG_S) == "COMPLETED", campaign.tail()
     verdict = campaign.verdict()
     assert verdict.clean, f"{verdict}\n{campaign.tail()}"
     assert verdict.num_candidates == 2

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.gate import HANG_S
 from tools.slurm_cluster.cluster import Cluster, Whom
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
 NUM_WITNESSES = 4
 WITNESS = """
@@ -29,7 +30,7 @@ while True:
 def test_scancel_tells_all_at_once(slurm: Cluster, tmp_path: Path) -> None:
     job, heard = _start(slurm, tmp_path)
     slurm.cancel(job)
-    assert slurm.wait(job, timeout_s=30) == "CANCELLED"
+    assert slurm.wait(job, timeout_s=HANG_S) == "CANCELLED"
     everyone = {(who, name) for who in ("batch", "child", "task") for name in ("SIGCONT", "SIGTERM")}
     assert heard() == everyone
 
@@ -37,16 +38,16 @@ def test_scancel_tells_all_at_once(slurm: Cluster, tmp_path: Path) -> None:
 def test_signal_to_the_batch_shell_reaches_it_alone(slurm: Cluster, tmp_path: Path) -> None:
     job, heard = _start(slurm, tmp_path)
     slurm.signal(job, "USR1", whom=Whom.BATCH)
-    slurm.wait_for(lambda: bool(heard()), timeout_s=10, what="the signal", job=job)
+    slurm.wait_for(lambda: bool(heard()), timeout_s=HANG_S, what="the signal", job=job)
     slurm.signal(job, "USR1", whom=Whom.STEPS)
-    slurm.wait_for(lambda: len(heard()) == 2, timeout_s=10, what="the second signal", job=job)
+    slurm.wait_for(lambda: len(heard()) == 2, timeout_s=HANG_S, what="the second signal", job=job)
     assert heard() == {("batch", "SIGUSR1"), ("task", "SIGUSR1")}
 
 
 def test_warning_before_the_limit_reaches_the_batch_shell_alone(slurm: Cluster, tmp_path: Path) -> None:
     job, heard = _start(slurm, tmp_path, time=1, signal="B:USR1@50")
-    slurm.wait_for(lambda: bool(heard()), timeout_s=50, what="the warning", job=job)
-    slurm.wait_for(lambda: len(heard()) == 2, timeout_s=10, what="SIGCONT with it", job=job)
+    slurm.wait_for(lambda: bool(heard()), timeout_s=HANG_S, what="the warning", job=job)
+    slurm.wait_for(lambda: len(heard()) == 2, timeout_s=HANG_S, what="SIGCONT with it", job=job)
     assert heard() == {("batch", "SIGUSR1"), ("batch", "SIGCONT")}
     assert slurm.state(job) == "RUNNING"
 
@@ -72,7 +73,7 @@ def _start(
 
     slurm.wait_for(
         lambda: [text[1] for text in lines()].count("up") == NUM_WITNESSES,
-        timeout_s=30,
+        timeout_s=HANG_S,
         what="all witnesses",
         job=job,
     )

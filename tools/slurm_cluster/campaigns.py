@@ -173,13 +173,6 @@ class JobCampaign:
         return "\n".join(texts)
 
 
-def time_for_a_start_s() -> float:
-    """Ample for a job's way to its first observations, at this machine's speed just now: that is mostly imports."""
-    since = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import hpc_nas.campaign.run"], check=True, timeout=150)
-    return 10.0 + 8 * (time.monotonic() - since)
-
-
 def assert_nothing_lost(campaign: JobCampaign, *, num_candidates: int) -> None:
     """The zeros of a campaign that is complete."""
     verdict = campaign.verdict()

@@ -57,6 +57,7 @@ def begin(configuration: Configuration, run_dir: Path, summary: DataSummary) -> 
     def prepared(configuration: Configuration, *, going_on: RunDirectory | None) -> Prepared:
         return Prepared(
             summary=summary,
+            warnings=(),
             preset=make_preset(configuration, chance_accuracy=summary.chance_accuracy),
             strategy=strategy(summary, configuration),
             knowledge=knowledge_for(configuration, summary=summary, directory=going_on),
