@@ -88,8 +88,8 @@ def make_run(tmp_path: Path, *, role: str, settings: tuple[str, ...] = ()) -> Ru
 
 
 def configure(*settings: str) -> Configuration:
-    """Two seconds to leave in order, four groups' worth of patience."""
-    defaults = ("group.orphan_grace_s=8", "group.drain_s=2", "group.start_timeout_s=240")
+    """Time to leave in order on a busy machine, too."""
+    defaults = ("group.orphan_grace_s=120", "group.drain_s=60", "group.start_timeout_s=240")
     return load_configuration(None, settings=(*defaults, *settings))
 
 

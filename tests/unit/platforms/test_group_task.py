@@ -128,7 +128,7 @@ def test_signal_to_every_process_of_the_node_lets_the_group_leave_in_order(tmp_p
 
 
 def test_group_that_does_not_leave_in_time_is_killed(tmp_path: Path) -> None:
-    directory = make_run(tmp_path, role="will not leave")
+    directory = make_run(tmp_path, role="will not leave", settings=("group.drain_s=2",))
     with supervised(directory) as group_task:
         group_task.until_ready()
         begun = time.monotonic()
@@ -244,7 +244,7 @@ def test_rows_that_a_dead_node_manager_left_behind_are_drained_by_the_next_group
 
 def test_local_files_stay_and_are_named_when_the_shared_disk_is_full(tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "shared", num_bytes=256 << 10) as disk:
-        directory = make_run(disk, role="records", settings=scratch(tmp_path))
+        directory = make_run(disk, role="records", settings=scratch(tmp_path, "group.drain_s=2"))
         with supervised(directory) as group_task:
             group_task.until_ready()
             with open(disk / "filler", "wb", buffering=0) as file:
@@ -300,7 +300,7 @@ def test_parked_supervisor_gives_its_slot_back_when_the_node_is_trusted_again(tm
 
 def test_supervisor_parks_when_the_allocation_is_about_to_end(tmp_path: Path) -> None:
     directory = make_run(tmp_path, role="serves")
-    environment = {**HOST, "HPC_NAS_DEADLINE": str(time.time() + 5)}
+    environment = {**HOST, "HPC_NAS_DEADLINE": str(time.time() + 60)}
     with supervised(directory, environment=environment) as group_task:
         wait_for(group_task.files.status_path.exists, what="its status")
         assert status_of(group_task).why.startswith("the allocation of node n7 ends in")
