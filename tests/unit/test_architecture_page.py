@@ -61,3 +61,11 @@ def test_links_of_every_page_lead_somewhere(page: Path) -> None:
 def test_prose_and_tables_have_lines_below_120_characters(page: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert [line for line in prose.splitlines() if len(line) >= LINE_LENGTH] == []
+
+
+def test_every_decision_is_listed_once() -> None:
+    directory = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^\| \[\d{4}\]\(([^)]+)\)", (directory / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert listed == sorted(path.name for path in directory.glob("0*.md"))
