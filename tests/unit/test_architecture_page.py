@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,21 @@ def test_every_process_of_the_tree_has_its_file() -> None:
     }
     assert len(names) == 6
     assert [name for name in sorted(names) if not (directory / name).is_file()] == []
+
+
+def test_packages_are_in_the_order_of_the_import_contract() -> None:
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    place = {
+        name: number for number, layer in enumerate(layers) for name in re.findall(r"hpc_nas\.\w+", layer)
+    }
+    block = PAGE.partition("## Who may import whom")[2].partition("```text")[2].partition("```")[0]
+    rows = [re.findall(r"hpc_nas\.\w+", line) for line in block.splitlines() if line]
+    assert len(rows) > 8
+    assert all(len({place[name] for name in row}) == 1 for row in rows)
+    places = [place[row[0]] for row in rows]
+    assert places == sorted(set(places))
 
 
 def test_a_path_or_a_name_that_is_not_there_is_found() -> None:
