@@ -61,9 +61,11 @@ def test_every_field_is_described_with_its_type(table: str) -> None:
 
 
 def event_rows(heading: str) -> dict[str, str]:
-    """The rows of a section's table of events, by event."""
+    """The entries of a section's list of events, by event."""
     section = PAGE.partition(heading)[2].partition("\n## ")[0]
-    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
+    entries = re.findall(r"^- `(\w+)`: (.*?)(?=\n- |\n\n)", section, flags=re.MULTILINE | re.DOTALL)
+    assert len(entries) == len(dict(entries))
+    return dict(entries)
 
 
 def test_every_event_is_described_with_its_keys() -> None:
