@@ -10,6 +10,7 @@ import pytest
 
 import estimator
 from hpc_nas.configuration import CampaignSection, Configuration
+from hpc_nas.errors import RecordError
 from hpc_nas.records.history_journal import HistoryWriter
 from hpc_nas.records.ledger import (
     AttemptInterrupted,
@@ -43,10 +44,12 @@ def test_candidate_without_an_outcome_is_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [CandidateEnded, CandidateDrawn])
-def test_second_outcome_or_draw_of_a_candidate_is_counted_twice(tmp_path: Path, kind: type[Event]) -> None:
-    verdict = _judged(tmp_path, lambda events: [*events, *(e for e in events if isinstance(e, kind))][:-1])
-    assert not verdict.clean
-    assert verdict.counted_twice == (0,)
+def test_second_outcome_or_draw_of_a_candidate_is_no_campaign_at_all(
+    tmp_path: Path, kind: type[Event]
+) -> None:
+    """The ledger itself says where it stands twice."""
+    with pytest.raises(RecordError, match=r"ledger\.jsonl, line \d+: damaged"):
+        _judged(tmp_path, lambda events: [*events, *(e for e in events if isinstance(e, kind))])
 
 
 def test_observation_that_was_heard_and_is_in_no_rank_file_is_lost(tmp_path: Path) -> None:
