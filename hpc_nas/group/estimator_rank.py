@@ -19,13 +19,13 @@ from hpc_nas.group.attempt_monitor import make_preset
 from hpc_nas.group.campaign_session import CampaignSession
 from hpc_nas.group.campaign_socket import CampaignSocket
 from hpc_nas.group.connection import read_connection
-from hpc_nas.group.crew import Crew
 from hpc_nas.group.decision_queue import Concluded, DecisionQueue, Judged
 from hpc_nas.group.hangs import Hang, NobodyToCharge
 from hpc_nas.group.pending_checkpoints import INTERRUPTED, PendingCheckpoints
 from hpc_nas.group.results import Results
 from hpc_nas.group.rows import Rows
 from hpc_nas.group.shutdown import MARGIN_S, Shutdown
+from hpc_nas.group.trainers import Trainers
 from hpc_nas.group.wire import Failed, Left, Notification, Present, ReportBox, Saved, Taken
 from hpc_nas.records.group_files import GroupFiles
 from hpc_nas.records.rank_file import EstimatorFile
@@ -56,8 +56,8 @@ class EstimatorRank:
         self._shutdown = shutdown
         self._results = Results(file, session=session)
         self._reports = ReportBox(comm)
-        self._crew = Crew(comm, section=configuration.group)
-        self._rows = Rows(files, own_rank=comm.rank, was_placed=self._crew.was_placed)
+        self._trainers = Trainers(comm, section=configuration.group)
+        self._rows = Rows(files, own_rank=comm.rank, was_placed=self._trainers.was_placed)
         self._pending = PendingCheckpoints()
         self._hung: list[str] = []
 
@@ -69,9 +69,9 @@ class EstimatorRank:
         self._decisions = DecisionQueue(preset, mode_for=self._configuration.mode_for)
         try:
             while not self._shutdown.look(silent_s=self._campaign.silent_s):
-                self._turn(POLL_MS if self._crew.busy or self._decisions else IDLE_POLL_MS)
-                self._crew.check_present()
-                for hang in self._crew.overdue():
+                self._turn(POLL_MS if self._trainers.busy or self._decisions else IDLE_POLL_MS)
+                self._trainers.check_present()
+                for hang in self._trainers.overdue():
                     self._give_up_on(hang)
             self._leave()
         finally:
@@ -92,7 +92,7 @@ class EstimatorRank:
 
     def _obey(self, message: protocol.FromCampaign) -> None:
         if isinstance(message, protocol.Assign):
-            self._crew.receive(message.assignments)
+            self._trainers.receive(message.assignments)
         elif isinstance(message, protocol.HistoryEvents):
             self._decisions.learn(message.events, first_version=message.first_version)
         elif isinstance(message, protocol.Leave):
@@ -112,15 +112,15 @@ class EstimatorRank:
                     protocol.Started(candidate=report.candidate, attempt=report.attempt, trainer=trainer)
                 )
             elif isinstance(report, Present):
-                if (devices := self._crew.present(trainer, report)) is not None:
+                if (devices := self._trainers.present(trainer, report)) is not None:
                     self._campaign.send(protocol.Ready(devices=devices))
             elif isinstance(report, Failed):
-                self._crew.drop(trainer)
+                self._trainers.drop(trainer)
                 self._campaign.send(protocol.Trouble(message=report.message))
 
     def _on_left(self, trainer: int, report: Left) -> None:
         key = (report.candidate, report.attempt)
-        if not self._crew.left(trainer, key=key):
+        if not self._trainers.left(trainer, key=key):
             return  # it was given up, and woke up after all: it has its end
         self._place()  # first of all: the freed trainer goes on
         for observation, lag_s in self._rows.read_of(trainer):  # they come before its conclusion
@@ -138,19 +138,19 @@ class EstimatorRank:
         )
 
     def _place(self) -> None:
-        self._crew.place()
+        self._trainers.place()
         self._keep_up()
 
     def _keep_up(self) -> None:
         version = self._decisions.history_version if self._needs_history else None
-        self._campaign.keep_up(credits=self._crew.credits, history_version=version)
+        self._campaign.keep_up(credits=self._trainers.credits, history_version=version)
 
     # --- rows, forecasts, decisions ----------------------------------------------------------------------
 
     def _take_row(self, observation: Observation, *, lag_s: float) -> None:
         self._decisions.observe(observation, read_lag_s=lag_s)
         if not observation.carried:
-            self._crew.observed((observation.candidate, observation.attempt))
+            self._trainers.observed((observation.candidate, observation.attempt))
 
     def _take_results(self) -> None:
         while (result := self._decisions.take()) is not None:
@@ -168,9 +168,9 @@ class EstimatorRank:
         if verdict is None:
             logger.warning("candidate %d attempt %d: row ignored: %s", *key, judged.error)
             return
-        trainer = self._crew.trainer_of(key)
+        trainer = self._trainers.trainer_of(key)
         if verdict.signal is not None and trainer is not None:
-            self._crew.signal(verdict.signal, key=key, trainer=trainer)
+            self._trainers.signal(verdict.signal, key=key, trainer=trainer)
             self._results.signalled(key, decided_time=judged.decided_time)
         self._results.judged(judged, trainer=trainer)
 
@@ -179,11 +179,11 @@ class EstimatorRank:
     def _give_up_on(self, hang: Hang) -> None:
         """The candidate has failed; the group must go, since a rank of it that hangs can't be replaced."""
         message = (
-            f"{self._crew.where(hang.trainer)} has shown nothing for {hang.silent_s:.0f} s, "
+            f"{self._trainers.where(hang.trainer)} has shown nothing for {hang.silent_s:.0f} s, "
             f"{hang.allowed_s:.0f} s are allowed: it hangs"
         )
         logger.error("candidate %d attempt %d: %s", *hang.key, message)
-        self._crew.drop(hang.trainer)
+        self._trainers.drop(hang.trainer)
         self._decisions.conclude(
             hang.key,
             trainer=hang.trainer,
@@ -199,7 +199,7 @@ class EstimatorRank:
         """Send the trainers away, wait for their checkpoints, judge what is left, tell the campaign."""
         assert self._shutdown.reason is not None
         logger.info("group %d leaves: %s", self._group, self._shutdown.reason)
-        self._crew.send_away()
+        self._trainers.send_away()
         self._shutdown.begin()
         while self._unfinished and self._shutdown.may_go_on(silent_s=self._campaign.silent_s):
             self._turn(POLL_MS)
@@ -212,14 +212,16 @@ class EstimatorRank:
             time.sleep(POLL_MS / 1000)
         self._campaign.send(protocol.Goodbye(reason=self._shutdown.reason))
         self._campaign.settle(until=until, silent_s=self._shutdown.silence_limit_s, poll_ms=POLL_MS)
-        stayed = [f"{self._crew.where(trainer)} did not leave in time" for trainer in self._crew.training]
+        stayed = [
+            f"{self._trainers.where(trainer)} did not leave in time" for trainer in self._trainers.training
+        ]
         if self._hung or stayed:
             raise NobodyToCharge("; ".join(self._hung + stayed))
-        self._crew.flush(timeout_s=1.0)
+        self._trainers.flush(timeout_s=1.0)
 
     @property
     def _unfinished(self) -> bool:
-        return bool(self._crew.training or self._pending or self._decisions)
+        return bool(self._trainers.training or self._pending or self._decisions)
 
 
 def run_estimator(

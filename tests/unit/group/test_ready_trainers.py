@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hpc_nas.errors import LaunchError
-from hpc_nas.group.muster import Muster
+from hpc_nas.group.trainers import ReadyTrainers
 from hpc_nas.group.wire import Present
 
 
@@ -15,20 +15,20 @@ def present(device: str) -> Present:
 
 def test_trainer_that_does_not_come_is_named() -> None:
     now = 10.0
-    muster = Muster(num_trainers=2, timeout_s=5.0, clock=lambda: now)
-    muster.present(1, present("cuda:1"))
+    ready = ReadyTrainers(num_trainers=2, timeout_s=5.0, clock=lambda: now)
+    ready.present(1, present("cuda:1"))
     now = 14.9
-    muster.check()
+    ready.check()
     now = 15.1
     with pytest.raises(LaunchError, match=r"only trainers \[1\] of 2 were ready within 5 s"):
-        muster.check()
+        ready.check()
 
 
 def test_all_are_there_with_their_devices_and_places() -> None:
-    muster = Muster(num_trainers=2, timeout_s=5.0, clock=lambda: 0.0)
-    muster.present(1, present("cuda:1"))
-    assert not muster.complete
-    muster.present(0, present("cuda:0"))
-    assert muster.complete
-    assert muster.devices == ["cuda:0", "cuda:1"]
-    assert muster.where(1) == "rank 1 on node node-7 (process 4242, cuda:1)"
+    ready = ReadyTrainers(num_trainers=2, timeout_s=5.0, clock=lambda: 0.0)
+    ready.present(1, present("cuda:1"))
+    assert not ready.complete
+    ready.present(0, present("cuda:0"))
+    assert ready.complete
+    assert ready.devices == ["cuda:0", "cuda:1"]
+    assert ready.where(1) == "rank 1 on node node-7 (process 4242, cuda:1)"
