@@ -31,7 +31,7 @@ def _campaign() -> None:
 
 
 def _command() -> None:
-    from hpc_nas.cli import main as command
+    from hpc_nas.cli.main import main as command
 
     command()
 

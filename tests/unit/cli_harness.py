@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from hpc_nas import cli
+from hpc_nas.cli import main as cli
 from hpc_nas.configuration import Configuration
 from hpc_nas.records.ledger import CampaignOpened, LedgerWriter
 from hpc_nas.records.run_directory import RunDirectory

@@ -221,7 +221,7 @@ def test_launcher_that_yields_singletons_is_refused_with_both_world_sizes(tmp_pa
 # --- what starts fast ----------------------------------------------------------------------------------------
 
 LOADED = (
-    "import sys\nfrom hpc_nas.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+    "import sys\nfrom hpc_nas.cli.main import main\ntry:\n    main()\nexcept SystemExit as end:\n"
     "    print('code', end.code or 0)\n"
     "print('heavy', sorted({'torch', 'torchvision', 'parsl', 'mpi4py', 'matplotlib', 'optuna'} & set(sys.modules)))"
 )
@@ -241,7 +241,7 @@ def test_help_and_status_load_neither_torch_nor_parsl(tmp_path: Path) -> None:
 
 
 def test_installed_command_fails_with_a_message_and_no_traceback(tmp_path: Path) -> None:
-    for executable in ([str(BIN / "hpc-nas")], [sys.executable, "-m", "hpc_nas.cli"]):
+    for executable in ([str(BIN / "hpc-nas")], [sys.executable, "-m", "hpc_nas"]):
         done = subprocess.run(
             [*executable, "run", "none.toml"],
             capture_output=True,

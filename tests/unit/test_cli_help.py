@@ -10,7 +10,8 @@ import pytest
 import typer
 
 import hpc_nas
-from hpc_nas import cli, parsl_command
+from hpc_nas import parsl_command
+from hpc_nas.cli import main as cli
 from tests.unit.cli_harness import invoke
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hpc_nas.campaign.stop import EXIT_INCOMPLETE
+from hpc_nas.cli.options import EXIT_INCOMPLETE, quoted
 from hpc_nas.console import plain_console
 from hpc_nas.errors import ConfigurationError, TrainingError
 
@@ -81,7 +80,7 @@ def finalists(
     console.print(finalists_table(finalists_of(run_dir, load_record(run_dir))))
     if not result.complete:
         console.print(
-            f"not complete: {result.reason}; go on with: hpc-nas finalists {shlex.quote(str(run_dir))}",
+            f"not complete: {result.reason}; go on with: hpc-nas finalists {quoted(run_dir)}",
             highlight=False,
             soft_wrap=True,
         )

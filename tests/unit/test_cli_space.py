@@ -107,5 +107,5 @@ def test_what_can_not_be_is_refused(arguments: tuple[str, ...], message: str, tm
 
 
 def test_the_command_loads_torch_late() -> None:
-    program = "import sys, hpc_nas.spaces_cli; sys.exit('torch' in sys.modules)"
+    program = "import sys, hpc_nas.cli.space; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

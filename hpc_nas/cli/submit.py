@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from hpc_nas.cli.options import Force, Settings, new_run_dir, quoted
 
 if TYPE_CHECKING:
     from hpc_nas.configuration import Configuration
@@ -33,16 +33,11 @@ def submit(
     run_dir: Annotated[
         Path | None, typer.Option(help="default: runs/NAME-TIME; a campaign that lies there goes on")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="override a setting; repeatable"),
-    ] = None,
+    settings: Settings = None,
     chain: Annotated[
         int, typer.Option(min=1, max=1000, help="this many jobs, one after the other, one campaign")
     ] = 1,
-    force: Annotated[
-        bool, typer.Option("--force", help="go on with other code, data or settings than it was begun with")
-    ] = False,
+    force: Force = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print the job script, write and submit nothing")
     ] = False,
@@ -62,7 +57,7 @@ def submit(
     check_campaign_file(campaign)
     configuration = load_configuration(campaign, platform_path=platform, settings=tuple(overrides))
     if run_dir is None:
-        run_dir = Path("runs") / f"{configuration.campaign.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        run_dir = new_run_dir(configuration.campaign.name)
     submission = Submission(
         command=(str(Path(sys.executable).parent / "hpc-nas"),),
         working_dir=Path.cwd(),
@@ -86,9 +81,7 @@ def submit(
     print(f"campaign {configuration.campaign.name} in {run_dir}, script {script}")
     for job in submit_chain(scheduler, script=script, length=chain, working_dir=submission.working_dir):
         print(f"job {job}")
-    print(
-        f"look at it: hpc-nas status {shlex.quote(str(run_dir))}; what the jobs print: {submission.jobs_dir}"
-    )
+    print(f"look at it: hpc-nas status {quoted(run_dir)}; what the jobs print: {submission.jobs_dir}")
 
 
 def _check_run_dir(configuration: Configuration, submission: Submission) -> None:
