@@ -47,7 +47,7 @@ class BlockWatch:
     def look(self, blocks: list[Block], *, at_work: bool) -> None:
         """Take in how they stand; `at_work`: a group that has taken up a candidate lives.
 
-        Raises LaunchError when blocks have died in vain too often.
+        Raises LaunchError when too many blocks in a row have died before a group began.
         """
         for block in blocks:
             seen = self._first_seen.setdefault(block.name, self._clock())

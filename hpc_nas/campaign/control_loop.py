@@ -177,7 +177,7 @@ class ControlLoop:
         elif isinstance(message, protocol.Interrupted):
             self._on_interrupted(group, message)
         elif group not in self._pool.running:
-            # A group of an earlier campaign: its results are taken, it is sent away.
+            # A group of an earlier campaign: its results are taken, it is told to leave.
             self._endpoint.send(group, protocol.Leave(reason="another campaign process has taken over"))
             return
         if isinstance(message, protocol.Hello):
@@ -298,7 +298,7 @@ class ControlLoop:
     def _on_group_end(self, group: int, exit: GroupExit | None, *, error: str) -> None:
         loss = self._loss_of(group, exit, error=error)
         loss = loss.forgiven() if self._closing else loss
-        self._patience.insist(partial(self._recorder.bury, group, loss))
+        self._patience.insist(partial(self._recorder.group_ended, group, loss))
         self._wanting.pop(group, None)
         self._last_heard.pop(group, None)
         self._leaving.discard(group)

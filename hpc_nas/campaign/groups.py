@@ -257,7 +257,7 @@ class GroupPool:
         return found
 
     def _look_around(self) -> list[tuple[int, GroupExit]]:
-        """What is written of groups that Parsl has not told of: those that ended, those that parked."""
+        """What is written of groups that Parsl has not told of: those that ended, those that only hold a slot."""
         ended: list[tuple[int, GroupExit]] = []
         for group in self._looks.due():
             status = self._status_of(group)
@@ -268,7 +268,7 @@ class GroupPool:
                 ended.append((group, status.exit))
             elif status.state == "holding":
                 self._holding[group] = self._futures[group]
-                told = f"parked: {status.why}"
+                told = f"holds its slot: {status.why}"
                 ended.append(
                     (group, GroupExit(group=group, exit_code=0, killed="", host=status.host, told=told))
                 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 FIRST_S = 0.5
 NUM_FREQUENT = 10  # an end that is told by a goodbye comes within seconds
 SELDOM_S = 10.0
-START_S = 2.0  # no group parks sooner
+START_S = 2.0  # no group is held back sooner
 AT_MOST = 32  # in one turn
 
 
@@ -22,7 +22,7 @@ class _Watched:
     next_time: float
     interval_s: float
     num_looks: int
-    expected: bool  # its end; else that it reports or parks
+    expected: bool  # its end; else that it reports, or only holds its slot
 
 
 class Looks:

@@ -1,4 +1,4 @@
-"""The groups of an earlier campaign process: heard out, sent away, and buried once they have left."""
+"""The groups of an earlier campaign process: they are heard, told to leave, and their ends are recorded."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class PreviousGroups:
                 exit=None,
                 error="",
             )
-            self._recorder.bury(group, loss)
+            self._recorder.group_ended(group, loss)
         self._recorder.commit()
 
     def _hear(self, group: int, message: protocol.FromGroup) -> None:

@@ -39,8 +39,8 @@ class Recorder:
     would need is removed, and the history's journal waits (`HistoryRecorder`). A process that is killed before has, for
     all others, never heard of them: groups tell their results again, and what was handed out was not.
 
-    Where the disk does not answer, `start`, `take`, `interrupt`, `bury` and `commit` raise RecordError and may be
-    called again: what they had done by then is not done twice.
+    Where the disk does not answer, `start`, `take`, `interrupt`, `group_ended` and `commit` raise RecordError and may
+    be called again: what they had done by then is not done twice.
 
     `on_outcome` hears of each outcome that counts.
     """
@@ -224,7 +224,7 @@ class Recorder:
         if not self.state.may_run_again(number):
             self._end(entry, self.state.crashed(number, message=message), group=group)
 
-    def bury(self, group: int, loss: Loss) -> None:
+    def group_ended(self, group: int, loss: Loss) -> None:
         """A group has ended: take what it finished, queue again what it lost, charge the attributed."""
         for ending in loss.recovered:
             if not self.state.is_current(ending.candidate, attempt=ending.attempt):

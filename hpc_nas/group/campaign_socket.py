@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import zmq
 
@@ -44,7 +45,8 @@ class CampaignSocket:
         sockets = [self._open(index) for index in range(len(self._connection.endpoints))]
         poller = zmq.Poller()
         for socket in sockets:
-            socket.send(encode(hello))
+            with suppress(zmq.Again):  # whoever listens there has refused already
+                socket.send(encode(hello), zmq.DONTWAIT)
             poller.register(socket, zmq.POLLIN)
         deadline = self._clock() + timeout_s
         while self._socket is None and (left := deadline - self._clock()) > 0:

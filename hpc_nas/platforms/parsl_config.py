@@ -24,7 +24,7 @@ def parsl_config(configuration: Configuration, *, parsl_dir: Path) -> Config:
     """One manager on each node, with one Parsl worker for each group of the node.
 
     `retries = 0`: the campaign resubmits groups itself, with backoff, since it alone knows who is charged.
-    The heartbeats let the worker pool leave within the grace time when the campaign is killed; the tether ends
+    The heartbeats let the worker pool leave within the grace time when the campaign is killed; `parent_death` ends
     the interchange at once; the pool wrapper ends what a killed pool leaves behind.
     `parsl_dir` has a path that needs no quoting (`parsl_directory`); what starts a pool is written there.
     Raises LaunchError when the GPUs granted on this node, where it is to be the only one, are too few.

@@ -4,7 +4,7 @@ What the study is told: a finished or stopped candidate is a COMPLETE trial whos
 objectives: the outcome's *estimate* (percent, maximized) above all; the spread stands beside it as the trial's user
 attribute `spread`. A failed or cancelled candidate, or one without an estimate, is a FAIL trial, which
 samplers pass over. Every trial of a candidate has the user attribute `candidate`, its number; while it is drawn,
-and if it is drawn in vain, it has the number as `drawn_for` only.
+and if it is rejected, it has the number as `drawn_for` only.
 
 A draw that collapses, or is beyond the limits, stays a RUNNING trial until its candidate is found: a sampler that
 counts running trials as bad ones (TPE with its constant liar) moves away instead of drawing the like again. Then it

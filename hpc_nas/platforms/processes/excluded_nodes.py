@@ -1,4 +1,4 @@
-"""Nodes on which no group is to start: a group task that finds itself there parks.
+"""Nodes on which no group is to start: a group task that finds itself there only holds its slot.
 
 Parsl can't be told to avoid a node. A group task that holds its slot without using it does just that: Parsl places
 the next group elsewhere.
@@ -70,6 +70,8 @@ def hold_slot(
                 break
             next_look = time.monotonic() + LOOK_S
         time.sleep(POLL_S)
-    exit = GroupExit(group=files.group, exit_code=0, killed="", host=host, told=f"parked: {status.why}")
+    exit = GroupExit(
+        group=files.group, exit_code=0, killed="", host=host, told=f"holds its slot: {status.why}"
+    )
     publish_status(files, status.model_copy(update={"state": "ended", "exit": exit}))
     return exit

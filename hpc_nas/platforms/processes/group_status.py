@@ -1,6 +1,6 @@
 """What is said of a group in its directory: where it is, and how it ended.
 
-Its agent says so; its group task does for a group that is parked, and where the agent was killed.
+Its agent says so; its group task does where it only holds the slot, and where the agent was killed.
 
 Parsl hears of a group's end through the worker pool that started it; when that has been killed, this file tells
 at once what Parsl would only guess after some missed heartbeats.

@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def until_refused(caller: Any, url: str) -> None:
     """Greet, and wait until ZeroMQ itself says that the other side has refused."""
     monitor = caller.get_monitor_socket()
     caller.connect(url)
-    caller.send(protocol.encode(HELLO))
+    with suppress(zmq.Again):  # refused already: there is nobody to send to
+        caller.send(protocol.encode(HELLO), zmq.DONTWAIT)
     event: Any = None
     while event not in REFUSED:
         assert event != zmq.EVENT_HANDSHAKE_SUCCEEDED

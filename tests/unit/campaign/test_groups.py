@@ -239,13 +239,13 @@ def test_host_that_only_the_group_itself_has_named_counts(three_nodes: Grounds) 
     assert [event.host for event in three_nodes.excluded] == ["n2"]
 
 
-def test_parked_group_is_told_as_ended_and_holds_its_slot(three_nodes: Grounds) -> None:
+def test_held_back_group_is_told_as_ended_and_holds_its_slot(three_nodes: Grounds) -> None:
     three_nodes.start()
     three_nodes.stands(1, state="holding", why="node n1 is excluded")
     ((group, exit, error),) = three_nodes.take()
     assert (group, error) == (1, "")
     assert exit is not None
-    assert exit.told == "parked: node n1 is excluded"
+    assert exit.told == "holds its slot: node n1 is excluded"
     three_nodes.pool.back_off(1, message="holding")
     assert three_nodes.pool.running == {0, 2}
     assert three_nodes.start() == []

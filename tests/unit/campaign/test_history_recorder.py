@@ -74,7 +74,7 @@ def test_what_does_not_count_is_left_out(subject: Campaign) -> None:
 
 def test_lost_attempt_begins_its_curve_again(subject: Campaign) -> None:
     subject.observe(0, 0.5)
-    subject.recorder.bury(0, lost_with_its_group())
+    subject.recorder.group_ended(0, lost_with_its_group())
     subject.recorder.start(subject.state.entries[0], group=1)
     subject.observe(0, 1.0)  # the old attempt's, late
     subject.observe(0, 0.5, attempt=1, group=1)
@@ -85,7 +85,7 @@ def test_lost_attempt_begins_its_curve_again(subject: Campaign) -> None:
 def test_candidate_that_crashed_for_good_has_failed(subject: Campaign) -> None:
     subject.observe(0, 0.5)
     for group in (0, 1):
-        subject.recorder.bury(group, lost_with_its_group(charged=frozenset({0})))
+        subject.recorder.group_ended(group, lost_with_its_group(charged=frozenset({0})))
         if group == 0:
             subject.recorder.start(subject.state.entries[0], group=1)
     assert shown(subject.events)[-1] == (0, Standing.FAILED)
@@ -108,7 +108,7 @@ def test_resumed_campaign_goes_on_with_its_versions(tmp_path: Path) -> None:
         assert repr(second.events) == repr(before)
         second.reconcile()
         assert second.agent.version == 3 + 2  # both are in flight still: their groups' end will tell
-        second.recorder.bury(0, lost_with_its_group())
+        second.recorder.group_ended(0, lost_with_its_group())
         second.recorder.start(second.state.entries[1], group=1)
         second.observe(1, 0.5, attempt=1, group=1)
         assert shown(second.events)[2:] == [(0, Standing.LOST), (1, Standing.LOST), (1, 0.5)]

@@ -71,7 +71,7 @@ def test_lost_candidate_repeats_what_was_trained_after_its_checkpoint_unheard(su
     for epoch in (0.5, 1.0, 1.5):
         subject.observe(0, epoch)
     name = subject.save(0, batches=5)
-    subject.recorder.bury(0, lost_with_its_group())
+    subject.recorder.group_ended(0, lost_with_its_group())
     assert subject.recorder.start(subject.state.entries[0], group=1) == name
     for epoch in (0.5, 1.0, 1.5, 2.0):
         subject.observe(0, epoch, attempt=1, group=1)
@@ -82,7 +82,7 @@ def test_candidate_goes_on_from_the_latest_of_its_checkpoints(subject: Campaign)
     subject.save(0, batches=5)
     latest = subject.save(0, batches=11)
     subject.save(1, batches=99)
-    subject.recorder.bury(0, lost_with_its_group())
+    subject.recorder.group_ended(0, lost_with_its_group())
     assert subject.recorder.start(subject.state.entries[0], group=1) == latest
 
 
@@ -115,7 +115,7 @@ def test_interruption_is_told_once_and_a_stale_one_never_counts(subject: Campaig
 
 
 def test_stale_checkpoint_of_an_ended_candidate_is_removed(subject: Campaign) -> None:
-    subject.recorder.bury(0, lost_with_its_group())
+    subject.recorder.group_ended(0, lost_with_its_group())
     subject.recorder.start(subject.state.entries[0], group=1)
     subject.recorder.take(finished(0, attempt=1), group=1)
     subject.interrupt(0, "drained", epochs=0.5, checkpoint=subject.save(0))
@@ -191,7 +191,7 @@ def test_pause_that_a_dead_group_never_told_is_salvaged(subject: Campaign, saved
     paused = protocol.Interrupted(
         trainer=0, candidate=0, attempt=0, how="paused", epochs=0.5, checkpoint=name
     )
-    subject.recorder.bury(0, replace(lost_with_its_group(), recovered=[paused]))
+    subject.recorder.group_ended(0, replace(lost_with_its_group(), recovered=[paused]))
     assert subject.state.paused == ({0} if saved else set())
     assert shown(subject.events)[1:] == [(0, Standing.PAUSED if saved else Standing.LOST)]
 

@@ -284,12 +284,14 @@ def test_supervisor_parks_on_an_excluded_node_until_its_pool_ends(tmp_path: Path
         assert status_of(group_task).state == "holding"
         group_task.process("group task").send_signal(signal.SIGTERM)
         assert group_task.exit() == GroupExit(
-            group=0, exit_code=0, killed="", host="n7", told="parked: node n7 is excluded"
+            group=0, exit_code=0, killed="", host="n7", told="holds its slot: node n7 is excluded"
         )
     assert not directory.launch_log_path(0).exists()
 
 
-def test_parked_supervisor_gives_its_slot_back_when_the_node_is_trusted_again(tmp_path: Path) -> None:
+def test_group_task_that_holds_a_slot_gives_its_slot_back_when_the_node_is_trusted_again(
+    tmp_path: Path,
+) -> None:
     directory = make_run(tmp_path, role="serves")
     publish_excluded_nodes(directory, frozenset({"n7"}))
     with supervised(directory, environment=HOST) as group_task:
